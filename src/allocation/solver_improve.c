@@ -1,0 +1,462 @@
+/*-------------------------------------------------------------------------
+ *
+ * solver_improve.c
+ *	  Local search: improve a plan until no change helps.
+ *
+ * The changes, cheap ones first:
+ *
+ *	- gather: send one parcel, or two together, from another node;
+ *	- move: a piece to another parcel or to a new one;
+ *	- swap: two pieces of two parcels;
+ *	- dissolve: spread a parcel over the others, or over new ones.
+ *
+ * A line that may not be split moves as a whole; of another, as much moves as
+ * the new node has.  A change is made if it lowers the cost, or the tie weight
+ * at equal cost, so the search ends.
+ *
+ * Last comes polish, a large neighbourhood solved to optimality (Shaw 1998):
+ * the contents of a few parcels, at most POLISH_PIECES pieces of different
+ * lines, are an order of their own, to be sent from what stock and capacity
+ * the other parcels leave; the exact program decides how.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "solver.h"
+
+#include <string.h>
+
+#include "solver_search.h"
+
+/*
+ * Consider moving a piece, or part of it, to a parcel or to a new one.
+ */
+static void
+ConsiderMove(Search *search, const SolverPiece *piece, int number, int node,
+			 Change *best)
+{
+	const SolverProblem *problem = search->problem;
+	const Parcel *from = &search->parcels[piece->parcel];
+	SolverLoad	source;
+	SolverLoad	target = {0};
+	Change		change = {.node = node, .parcel = number};
+	int64_t		price;
+
+	change.quantity = (node == from->node ? piece->quantity :
+					   SolverGiveQuantity(search, node, piece->line,
+									piece->quantity));
+	if (change.quantity == 0)
+		return;
+	if (number != NEW_PARCEL)
+		target = SolverLoadWith(search, &search->parcels[number], piece->line,
+						  change.quantity);
+	else
+		SolverAddLoad(problem, &target, node, piece->line, change.quantity);
+	price = SolverPriceLoad(search, node, &target);
+	if (price == SOLVER_INFINITE)
+		return;
+	change.cost = price - from->cost;
+	if (number != NEW_PARCEL)
+		change.cost -= search->parcels[number].cost;
+	else
+		change.tie += SolverTie(problem, node);
+	if (from->n_pieces == 1 && change.quantity == piece->quantity)
+		change.tie -= SolverTie(problem, from->node);
+	else
+	{
+		source = SolverLoadWithout(search, from, piece, change.quantity);
+		price = SolverPriceLoad(search, from->node, &source);
+		if (price == SOLVER_INFINITE)
+			return;
+		change.cost += price;
+	}
+	if (SolverIsCheaper(change.cost, change.tie, best->cost, best->tie))
+		*best = change;
+}
+
+/*
+ * Make the best move of one piece, if any helps.
+ */
+static bool
+MovePiece(Search *search, int number)
+{
+	const SolverProblem *problem = search->problem;
+	SolverPiece piece = search->pieces[number];
+	const Parcel *from = &search->parcels[piece.parcel];
+	Change		best = {0};
+
+	for (int i = 0; i < search->n_parcels; i++)
+	{
+		if (i != piece.parcel)
+			ConsiderMove(search, &piece, i, search->parcels[i].node, &best);
+	}
+	for (int i = 0; i < problem->n_nodes; i++)
+	{
+		if (search->n_parcels < search->max_parcels &&
+			search->sent[i] < problem->nodes[i].max_parcels &&
+			!(i == from->node && from->n_pieces == 1))
+			ConsiderMove(search, &piece, NEW_PARCEL, i, &best);
+	}
+	if (best.quantity == 0)
+		return false;
+	if (best.parcel == NEW_PARCEL)
+		best.parcel = SolverOpenParcel(search, best.node);
+	if (best.parcel < 0 ||
+		!SolverAddPiece(search, best.parcel, piece.line, best.quantity))
+	{
+		if (best.parcel >= 0 && search->parcels[best.parcel].n_pieces == 0)
+			SolverDropParcel(search, best.parcel);
+		return false;
+	}
+	SolverTakePiece(search, number, best.quantity);
+	if (search->parcels[piece.parcel].n_pieces == 0)
+		SolverDropParcel(search, piece.parcel);
+	return true;
+}
+
+/*
+ * Try to move each piece.
+ */
+static bool
+MovePieces(Search *search)
+{
+	bool		improved = false;
+
+	for (int i = 0; i < search->n_pieces && SolverGoOn(search); i++)
+		improved |= MovePiece(search, i);
+	return improved;
+}
+
+/*
+ * Give the stock of a parcel back (sign 1), or use it again (sign -1).
+ */
+void
+SolverReturnStock(Search *search, int number, int sign)
+{
+	for (int i = 0; i < search->n_pieces; i++)
+	{
+		const SolverPiece *piece = &search->pieces[i];
+
+		if (piece->parcel == number)
+			search->left[SOLVER_CELL(search->problem, piece->line,
+									 search->parcels[number].node)] +=
+				sign * piece->quantity;
+	}
+}
+
+/*
+ * Price all of wanted as one parcel of a node that has it.
+ *
+ * Only the first n_lines entries of search->lines matter.
+ */
+static int64_t
+PriceGathered(Search *search, int node, const int *lines, int n_lines)
+{
+	SolverLoad	load = {0};
+
+	for (int i = 0; i < n_lines; i++)
+	{
+		int			line = lines[i];
+
+		if (search->left[SOLVER_CELL(search->problem, line, node)] <
+			search->wanted[line])
+			return SOLVER_INFINITE;
+	}
+	for (int i = 0; i < n_lines; i++)
+		SolverAddLoad(search->problem, &load, node, lines[i],
+					  search->wanted[lines[i]]);
+	return SolverPriceLoad(search, node, &load);
+}
+
+/*
+ * List what one or two parcels carry, in search->lines and search->wanted.
+ */
+static int
+ListGathered(Search *search, int first, int second)
+{
+	int			n_lines = 0;
+
+	for (int i = 0; i < search->n_pieces; i++)
+	{
+		const SolverPiece *piece = &search->pieces[i];
+
+		if (piece->parcel != first && piece->parcel != second)
+			continue;
+		search->wanted[piece->line] = 0;
+	}
+	for (int i = 0; i < search->n_pieces; i++)
+	{
+		const SolverPiece *piece = &search->pieces[i];
+
+		if (piece->parcel != first && piece->parcel != second)
+			continue;
+		if (search->wanted[piece->line] == 0)
+			search->lines[n_lines++] = piece->line;
+		search->wanted[piece->line] += piece->quantity;
+	}
+	return n_lines;
+}
+
+/*
+ * Replace one or two parcels by one of another node.
+ */
+static void
+ReplaceParcels(Search *search, int first, int second, int node, int n_lines)
+{
+	int			number;
+
+	for (int i = search->n_pieces - 1; i >= 0; i--)
+	{
+		if (search->pieces[i].parcel == first ||
+			search->pieces[i].parcel == second)
+			search->pieces[i] = search->pieces[--search->n_pieces];
+	}
+	/* The higher number first: dropping renumbers the last parcel. */
+	if (second != first)
+		SolverDropParcel(search, second);
+	SolverDropParcel(search, first);
+	number = SolverOpenParcel(search, node);
+	for (int i = 0; number >= 0 && i < n_lines; i++)
+		(void) SolverAddPiece(search, number, search->lines[i],
+						search->wanted[search->lines[i]]);
+}
+
+/*
+ * Send one parcel (first = second) or two as one from the best node.
+ */
+static bool
+GatherPair(Search *search, int first, int second)
+{
+	const SolverProblem *problem = search->problem;
+	const Parcel *one = &search->parcels[first];
+	const Parcel *two = &search->parcels[second];
+	int			n_lines = ListGathered(search, first, second);
+	int64_t		cost = one->cost;
+	int64_t		tie = SolverTie(problem, one->node);
+	int			best = -1;
+
+	search->budget -= (search->n_pieces + problem->n_nodes) / 64;
+	SolverReturnStock(search, first, 1);
+	if (second != first)
+	{
+		SolverReturnStock(search, second, 1);
+		cost += two->cost;
+		tie += SolverTie(problem, two->node);
+	}
+	for (int i = 0; i < problem->n_nodes; i++)
+	{
+		int64_t		price;
+
+		if (search->sent[i] - (i == one->node || i == two->node ? 1 : 0) >=
+			problem->nodes[i].max_parcels)
+			continue;
+		price = PriceGathered(search, i, search->lines, n_lines);
+		if (price < SOLVER_INFINITE &&
+			SolverIsCheaper(price, SolverTie(problem, i), cost, tie))
+		{
+			cost = price;
+			tie = SolverTie(problem, i);
+			best = i;
+		}
+	}
+	if (best >= 0)
+	{
+		ReplaceParcels(search, first, second, best, n_lines);
+		return true;
+	}
+	SolverReturnStock(search, first, -1);
+	if (second != first)
+		SolverReturnStock(search, second, -1);
+	return false;
+}
+
+/*
+ * Try to gather each parcel, and each pair.
+ */
+static bool
+GatherParcels(Search *search)
+{
+	bool		improved = false;
+
+	for (int i = 0; i < search->n_parcels; i++)
+	{
+		for (int j = i; j < search->n_parcels; j++)
+		{
+			if (!SolverStep(search->work, search->problem->n_nodes) ||
+				!SolverGoOn(search))
+				return false;
+			/* The parcels have been renumbered then: j = i is tried again. */
+			if (GatherPair(search, i, j))
+			{
+				improved = true;
+				j = i - 1;
+			}
+			if (i >= search->n_parcels)
+				break;
+		}
+	}
+	return improved;
+}
+
+/*
+ * Swap two pieces between their parcels, if that helps.
+ */
+static bool
+SwapPair(Search *search, int first, int second)
+{
+	const SolverProblem *problem = search->problem;
+	SolverPiece a = search->pieces[first];
+	SolverPiece b = search->pieces[second];
+	const Parcel *p = &search->parcels[a.parcel];
+	const Parcel *q = &search->parcels[b.parcel];
+	SolverLoad	load_p;
+	SolverLoad	load_q;
+	int64_t		price_p;
+	int64_t		price_q;
+
+	if (a.parcel == b.parcel || a.line == b.line)
+		return false;
+	if (p->node != q->node &&
+		(search->left[SOLVER_CELL(problem, a.line, q->node)] < a.quantity ||
+		 search->left[SOLVER_CELL(problem, b.line, p->node)] < b.quantity))
+		return false;
+	load_p = SolverLoadWithout(search, p, &a, a.quantity);
+	load_q = SolverLoadWithout(search, q, &b, b.quantity);
+	SolverAddLoad(problem, &load_p, p->node, b.line, b.quantity);
+	SolverAddLoad(problem, &load_q, q->node, a.line, a.quantity);
+	price_p = SolverPriceLoad(search, p->node, &load_p);
+	price_q = SolverPriceLoad(search, q->node, &load_q);
+	if (price_p == SOLVER_INFINITE || price_q == SOLVER_INFINITE ||
+		price_p + price_q >= p->cost + q->cost)
+		return false;
+
+	/* The later piece first: taking one renumbers the last. */
+	SolverTakePiece(search, second, b.quantity);
+	SolverTakePiece(search, first, a.quantity);
+	(void) SolverAddPiece(search, b.parcel, a.line, a.quantity);
+	(void) SolverAddPiece(search, a.parcel, b.line, b.quantity);
+	return true;
+}
+
+/*
+ * Try to swap each pair of pieces.
+ */
+static bool
+SwapPieces(Search *search)
+{
+	bool		improved = false;
+
+	for (int i = 0; i < search->n_pieces; i++)
+	{
+		search->budget -= (search->n_pieces - i) / 64;
+		for (int j = i + 1; j < search->n_pieces; j++)
+		{
+			if (!SolverGoOn(search))
+				return improved;
+			improved |= SwapPair(search, i, j);
+		}
+	}
+	return improved;
+}
+
+/*
+ * Put the plan back that was saved.
+ */
+static void
+RestorePlan(Search *search, int n_parcels, int n_pieces)
+{
+	for (int i = 0; i < search->n_parcels; i++)
+	{
+		SolverReturnStock(search, i, 1);
+		search->sent[search->parcels[i].node]--;
+	}
+	search->n_parcels = n_parcels;
+	search->n_pieces = n_pieces;
+	memcpy(search->parcels, search->saved_parcels,
+		   (size_t) n_parcels * sizeof(Parcel));
+	memcpy(search->pieces, search->saved_pieces,
+		   (size_t) n_pieces * sizeof(SolverPiece));
+	for (int i = 0; i < search->n_parcels; i++)
+	{
+		SolverReturnStock(search, i, -1);
+		search->sent[search->parcels[i].node]++;
+	}
+}
+
+/*
+ * Spread the pieces of a parcel over other parcels, if that helps.
+ */
+static bool
+DissolveParcel(Search *search, int number, bool allow_new)
+{
+	int			n_parcels = search->n_parcels;
+	int			n_pieces = search->n_pieces;
+	int64_t		cost;
+	int64_t		tie;
+	int64_t		new_cost;
+	int64_t		new_tie;
+	bool		placed = true;
+
+	search->budget -= n_parcels / 8 + n_pieces / 64;
+	SolverSumPlan(search, &cost, &tie);
+	memcpy(search->saved_parcels, search->parcels,
+		   (size_t) n_parcels * sizeof(Parcel));
+	memcpy(search->saved_pieces, search->pieces,
+		   (size_t) n_pieces * sizeof(SolverPiece));
+	for (int i = 0; i < search->n_pieces && placed;)
+	{
+		SolverPiece piece = search->pieces[i];
+
+		if (piece.parcel != number)
+		{
+			i++;
+			continue;
+		}
+		SolverTakePiece(search, i, piece.quantity);
+		placed = SolverInsertLine(search, piece.line, piece.quantity, number,
+							allow_new);
+	}
+	if (placed)
+	{
+		SolverDropParcel(search, number);
+		SolverSumPlan(search, &new_cost, &new_tie);
+		if (SolverIsCheaper(new_cost, new_tie, cost, tie))
+			return true;
+	}
+	RestorePlan(search, n_parcels, n_pieces);
+	return false;
+}
+
+/*
+ * Try to dissolve each parcel.
+ */
+static bool
+DissolveParcels(Search *search)
+{
+	bool		improved = false;
+
+	for (int i = 0; i < search->n_parcels && SolverGoOn(search); i++)
+		improved |= DissolveParcel(search, i, false) ||
+			(SolverGoOn(search) && DissolveParcel(search, i, true));
+	return improved;
+}
+
+/*
+ * Improve the plan until no change helps or the budget is spent.
+ */
+void
+SolverImprovePlan(Search *search)
+{
+	bool		improved = true;
+
+	while (improved && SolverGoOn(search))
+	{
+		improved = GatherParcels(search);
+		improved |= MovePieces(search);
+		if (!improved)
+			improved = SwapPieces(search);
+		if (!improved)
+			improved = DissolveParcels(search);
+	}
+}

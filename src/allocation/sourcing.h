@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * sourcing.h
+ *	  From an order's needs to a plan: which nodes send what, when and at
+ *	  what cost, and why.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#ifndef PG_RETAIL_SOURCING_H
+#define PG_RETAIL_SOURCING_H
+
+#include "catalog/cache.h"
+
+/* One distinct SKU of an order. */
+typedef struct SourcingLine
+{
+	int64		sku_id;
+	const char *sku;
+	int64		quantity;
+	int64		weight_g;		/* of a unit */
+	int64		volume_cm3;		/* of a unit */
+	uint32		temperature;
+} SourcingLine;
+
+typedef struct SourcingRequest
+{
+	const RetailCatalog *catalog;
+	const CatalogChannel *channel;
+	const CatalogPolicy *policy;
+	const CatalogNode *pick_up_node;	/* NULL: ship */
+	const CatalogRegion *region;	/* destination; NULL with pick-up */
+	bool		located;
+	double		latitude;
+	double		longitude;
+	TimestampTz as_of;
+	int			n_lines;
+	SourcingLine *lines;
+} SourcingRequest;
+
+/* Why nodes that had stock were no candidates. */
+typedef struct SourcingRejects
+{
+	int			inactive;
+	int			incapable;		/* may not ship */
+	int			closed;			/* does not open within a year */
+	int			unreachable;	/* no lane with a valid rate card */
+	int			full;			/* daily capacity used up */
+} SourcingRejects;
+
+typedef struct SourcingCandidate
+{
+	const CatalogNode *node;
+	double		distance_km;	/* NaN: not known */
+	TimestampTz departure;
+	const CatalogLane **lanes;	/* by service of the solver's node */
+	bool		capacity_known; /* the solver's node has its limit */
+} SourcingCandidate;
+
+typedef struct SourcingResult
+{
+	SolverStatus status;
+	SolverProblem problem;
+	SolverPlan	plan;
+	int			n_candidates;
+	SourcingCandidate *candidates;
+	int64	   *safety;			/* [line * n_candidates + candidate] */
+	bool		saw_expired;	/* due holds count as available in this plan */
+	SourcingRejects rejects;
+} SourcingResult;
+
+extern void SourceOrder(const SourcingRequest *request, bool read_only,
+						SourcingResult *result);
+extern void ReportNoPlan(const SourcingRequest *request,
+						 const SourcingResult *result) pg_attribute_noreturn();
+extern TimestampTz ParcelPromise(const SourcingRequest *request,
+								 const SourcingResult *result, int parcel);
+extern void AppendParcels(StringInfo buffer, const SourcingRequest *request,
+						  const SourcingResult *result, const int64 *shipment_ids);
+extern char *DecisionTrace(const SourcingRequest *request,
+						   const SourcingResult *result, const int64 *shipment_ids);
+
+#endif							/* PG_RETAIL_SOURCING_H */

@@ -1,0 +1,275 @@
+/*-------------------------------------------------------------------------
+ *
+ * trace.c
+ *	  Why an order was given to these nodes, as JSON for people: the parcels
+ *	  with their costs, what other nodes would have cost, and how many were
+ *	  left out for which reason.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "allocation/sourcing.h"
+
+#include <math.h>
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+
+/* How many nodes that were not chosen a trace tells of. */
+#define MAX_ALTERNATIVES	5
+
+/* A node that could have served the order, seen as the only one. */
+typedef struct Alternative
+{
+	int			candidate;
+	int			missing;		/* lines it cannot supply whole */
+	int64		cost;			/* of all it can supply, in one parcel; -1: no
+								 * carrier takes it */
+} Alternative;
+
+/* Appends an amount of cents as a JSON number. */
+static void
+AppendMoney(StringInfo buffer, const char *key, int64 cents)
+{
+	appendStringInfo(buffer, ",\"%s\":%s%lld.%02lld", key, cents < 0 ? "-" : "",
+					 (long long) (Abs(cents) / 100), (long long) (Abs(cents) % 100));
+}
+
+/* Appends a time in ISO 8601. */
+static void
+AppendTime(StringInfo buffer, const char *key, TimestampTz value)
+{
+	char		text[MAXDATELEN + 1];
+
+	JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
+	appendStringInfo(buffer, ",\"%s\":\"%s\"", key, text);
+}
+
+/* Appends a distance when it is known. */
+static void
+AppendDistance(StringInfo buffer, double km)
+{
+	if (!isnan(km))
+		appendStringInfo(buffer, ",\"distance_km\":%.1f", km);
+}
+
+/* Appends what is in a parcel. */
+static void
+AppendPieces(StringInfo buffer, const SourcingRequest *request,
+			 const SolverPlan *plan, int parcel)
+{
+	bool		first = true;
+
+	appendStringInfoString(buffer, ",\"lines\":[");
+	for (int i = 0; i < plan->n_pieces; i++)
+	{
+		const SolverPiece *piece = &plan->pieces[i];
+
+		if (piece->parcel != parcel)
+			continue;
+		appendStringInfo(buffer, "%s{\"line_no\":%d,\"sku\":", first ? "" : ",", piece->line + 1);
+		escape_json(buffer, request->lines[piece->line].sku);
+		appendStringInfo(buffer, ",\"qty\":%lld}", (long long) piece->quantity);
+		first = false;
+	}
+	appendStringInfoChar(buffer, ']');
+}
+
+/* Appends the parcels of the plan as a JSON array; ids may be NULL. */
+void
+AppendParcels(StringInfo buffer, const SourcingRequest *request,
+			  const SourcingResult *result, const int64 *shipment_ids)
+{
+	appendStringInfoChar(buffer, '[');
+	for (int i = 0; i < result->plan.n_parcels; i++)
+	{
+		const SolverParcel *parcel = &result->plan.parcels[i];
+		const SourcingCandidate *candidate = &result->candidates[parcel->node];
+
+		appendStringInfo(buffer, "%s{\"node\":", i ? "," : "");
+		escape_json(buffer, candidate->node->code);
+		if (shipment_ids)
+			appendStringInfo(buffer, ",\"shipment_id\":%lld", (long long) shipment_ids[i]);
+		appendStringInfo(buffer, ",\"kind\":\"%s\"", request->pick_up_node ? "pick_up" : "ship");
+		if (!request->pick_up_node)
+		{
+			appendStringInfoString(buffer, ",\"service\":");
+			escape_json(buffer, candidate->lanes[parcel->service]->service->code);
+			appendStringInfoString(buffer, ",\"zone\":");
+			escape_json(buffer, candidate->lanes[parcel->service]->zone);
+		}
+		AppendDistance(buffer, candidate->distance_km);
+		appendStringInfo(buffer, ",\"weight_g\":%lld,\"billed_g\":%lld",
+						 (long long) parcel->weight_g, (long long) parcel->billed_g);
+		AppendMoney(buffer, "freight", parcel->freight);
+		AppendMoney(buffer, "handling", parcel->handling);
+		AppendMoney(buffer, "lateness", parcel->lateness);
+		AppendTime(buffer, "ship_by", candidate->departure);
+		AppendTime(buffer, "promised_at", ParcelPromise(request, result, i));
+		AppendPieces(buffer, request, &result->plan, i);
+		appendStringInfoChar(buffer, '}');
+	}
+	appendStringInfoChar(buffer, ']');
+}
+
+/* Costs a node as the only one: one parcel with all lines it has whole. */
+static Alternative
+CostAlone(const SolverProblem *problem, int candidate)
+{
+	const SolverNode *node = &problem->nodes[candidate];
+	Alternative result = {candidate, 0, -1};
+	int64		weight = 0;
+	int64		volume = 0;
+	int64		units = 0;
+	uint32		temperature = 0;
+
+	for (int i = 0; i < problem->n_lines; i++)
+	{
+		const SolverLine *line = &problem->lines[i];
+
+		if (problem->available[i * problem->n_nodes + candidate] < line->quantity)
+		{
+			result.missing++;
+			continue;
+		}
+		weight += line->quantity * line->unit_weight_g;
+		volume += line->quantity * line->unit_volume_cm3;
+		units += line->quantity;
+		temperature |= line->temperature;
+	}
+	for (int s = 0; s < node->n_services; s++)
+	{
+		const SolverService *service = &node->services[s];
+		int64_t		billed;
+		int64		freight = solver_freight(&problem->tariffs[service->tariff],
+											 weight, volume, &billed);
+		int64		cost;
+
+		if (freight < 0 || (temperature & ~service->temperature) != 0)
+			continue;
+		cost = freight + node->per_parcel + units * node->per_unit + service->lateness;
+		if (result.cost < 0 || cost < result.cost)
+			result.cost = cost;
+	}
+	return result;
+}
+
+/* Orders alternatives: fewest missing lines, then cheapest. */
+static int
+CompareAlternatives(const void *a, const void *b)
+{
+	const Alternative *left = a;
+	const Alternative *right = b;
+
+	if (left->missing != right->missing)
+		return left->missing - right->missing;
+	if ((left->cost < 0) != (right->cost < 0))
+		return left->cost < 0 ? 1 : -1;
+	if (left->cost != right->cost)
+		return left->cost < right->cost ? -1 : 1;
+	return left->candidate - right->candidate;
+}
+
+/* Appends one alternative with the reason why it lost. */
+static void
+AppendAlternative(StringInfo buffer, const SourcingRequest *request,
+				  const SourcingResult *result, const Alternative *alternative)
+{
+	const SourcingCandidate *candidate = &result->candidates[alternative->candidate];
+	int			n = result->n_candidates;
+	bool		first = true;
+
+	appendStringInfoString(buffer, "{\"node\":");
+	escape_json(buffer, candidate->node->code);
+	AppendDistance(buffer, candidate->distance_km);
+	if (alternative->cost >= 0)
+		AppendMoney(buffer, "cost", alternative->cost);
+	if (alternative->missing > 0)
+	{
+		appendStringInfoString(buffer, ",\"lacks\":[");
+		for (int i = 0; i < request->n_lines; i++)
+		{
+			if (result->problem.available[i * n + alternative->candidate] >=
+				request->lines[i].quantity)
+				continue;
+			if (!first)
+				appendStringInfoChar(buffer, ',');
+			escape_json(buffer, request->lines[i].sku);
+			first = false;
+		}
+		appendStringInfoString(buffer, "],\"reason\":\"does not have everything\"}");
+	}
+	else if (alternative->cost < 0)
+		appendStringInfoString(buffer, ",\"reason\":\"no carrier takes all of it in one parcel\"}");
+	else
+	{
+		AppendMoney(buffer, "more_than_plan", alternative->cost - result->plan.cost);
+		appendStringInfo(buffer, ",\"reason\":\"%s\"}", alternative->cost > result->plan.cost ?
+						 "costs more" : "costs the same, and is not preferred");
+	}
+}
+
+/* Appends the nodes that would have been next, each as the only one. */
+static void
+AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
+				   const SourcingResult *result)
+{
+	Alternative *alternatives = palloc(sizeof(Alternative) * Max(result->n_candidates, 1));
+	bool	   *chosen = palloc0(Max(result->n_candidates, 1));
+	int			n = 0;
+
+	for (int i = 0; i < result->plan.n_parcels; i++)
+		chosen[result->plan.parcels[i].node] = true;
+	for (int c = 0; c < result->n_candidates; c++)
+		if (!(chosen[c] && result->plan.n_parcels == 1))
+			alternatives[n++] = CostAlone(&result->problem, c);
+	qsort(alternatives, n, sizeof(Alternative), CompareAlternatives);
+	appendStringInfoString(buffer, ",\"alternatives\":[");
+	for (int i = 0; i < Min(n, MAX_ALTERNATIVES); i++)
+	{
+		if (i)
+			appendStringInfoChar(buffer, ',');
+		AppendAlternative(buffer, request, result, &alternatives[i]);
+	}
+	appendStringInfoChar(buffer, ']');
+	pfree(alternatives);
+	pfree(chosen);
+}
+
+/* Returns the whole trace of a decision as JSON text. */
+char *
+DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
+			  const int64 *shipment_ids)
+{
+	StringInfoData buffer;
+	const SourcingRejects *rejects = &result->rejects;
+
+	initStringInfo(&buffer);
+	appendStringInfoString(&buffer, "{\"policy\":");
+	escape_json(&buffer, request->policy->code);
+	appendStringInfo(&buffer, ",\"policy_version\":%d", request->policy->version);
+	AppendMoney(&buffer, "cost", result->plan.cost);
+	AppendMoney(&buffer, "lower_bound", result->plan.lower_bound);
+	appendStringInfo(&buffer, ",\"exact\":%s", result->plan.exact ? "true" : "false");
+	if (request->region)
+	{
+		appendStringInfoString(&buffer, ",\"destination\":");
+		escape_json(&buffer, request->region->code);
+	}
+	appendStringInfoString(&buffer, ",\"parcels\":");
+	AppendParcels(&buffer, request, result, shipment_ids);
+	if (result->plan.n_parcels > 1)
+		AppendMoney(&buffer, "split_penalty",
+					(result->plan.n_parcels - 1) * request->policy->split_penalty);
+	appendStringInfo(&buffer, ",\"candidates\":%d", result->n_candidates);
+	AppendAlternatives(&buffer, request, result);
+	appendStringInfo(&buffer, ",\"left_out\":{\"inactive\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full_today\":%d}}",
+					 rejects->inactive, rejects->incapable, rejects->closed,
+					 rejects->unreachable, rejects->full);
+	return buffer.data;
+}

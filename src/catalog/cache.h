@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.h
+ *	  Master data as the engines read it: nodes, regions, channels, lanes,
+ *	  rate cards, calendars and allocation policies, cached per backend.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#ifndef PG_RETAIL_CACHE_H
+#define PG_RETAIL_CACHE_H
+
+#include "retail.h"
+
+#include "pgtime.h"
+#include "utils/date.h"
+#include "utils/hsearch.h"
+
+#include "allocation/solver.h"
+
+/* Temperature classes as bits. */
+#define TEMPERATURE_AMBIENT	1
+#define TEMPERATURE_CHILLED	2
+#define TEMPERATURE_FROZEN	4
+
+typedef struct CatalogRegion
+{
+	int64		id;
+	char	   *code;
+	int64		parent_id;
+	struct CatalogRegion *parent;	/* NULL at the top */
+	bool		located;		/* has coordinates */
+	double		latitude;
+	double		longitude;
+} CatalogRegion;
+
+typedef struct CatalogChannel
+{
+	int64		id;
+	char	   *code;
+	bool		active;
+	int64		payment_ttl;	/* microseconds */
+} CatalogChannel;
+
+/* Opening hours of a day, microseconds from local midnight; closed if equal. */
+typedef struct CatalogHours
+{
+	TimeADT		opens;
+	TimeADT		closes;
+} CatalogHours;
+
+typedef struct CatalogDay
+{
+	DateADT		day;
+	CatalogHours hours;
+} CatalogDay;
+
+typedef struct CatalogCalendar
+{
+	int64		id;
+	CatalogHours week[8];		/* by ISO weekday, 1 to 7 */
+	int			n_days;
+	CatalogDay *days;			/* exceptions, ascending */
+} CatalogCalendar;
+
+typedef struct CatalogNode
+{
+	int64		id;
+	char	   *code;
+	char		kind;			/* first letter of the kind */
+	CatalogRegion *region;		/* may be NULL */
+	bool		located;
+	double		latitude;
+	double		longitude;
+	pg_tz	   *zone;
+	CatalogCalendar *calendar;	/* NULL: always open */
+	TimeADT		cut_off;
+	int64		processing;		/* microseconds */
+	int			daily_capacity; /* -1: unlimited */
+	bool		active;
+	bool		can_ship;
+	bool		can_pick_up;
+	uint32		temperature;
+	int64		parcel_cost;	/* cents */
+	int64		unit_cost;
+} CatalogNode;
+
+typedef struct CatalogRateCard
+{
+	TimestampTz valid_from;
+	TimestampTz valid_to;
+	int			tariff;			/* index into RetailCatalog.tariffs */
+} CatalogRateCard;
+
+typedef struct CatalogService
+{
+	int64		id;
+	int			index;			/* position in RetailCatalog.services */
+	char	   *code;
+	bool		active;
+	uint32		temperature;
+	int64		volumetric_divisor;
+} CatalogService;
+
+typedef struct CatalogLane
+{
+	CatalogService *service;
+	double		from_km;
+	double		to_km;
+	char	   *zone;
+	int			lead_hours;
+	int			n_cards;
+	CatalogRateCard *cards;
+	struct CatalogLane *next;	/* with the same origin and destination */
+} CatalogLane;
+
+typedef struct CatalogPolicy
+{
+	int64		id;
+	char	   *code;
+	int			version;
+	bool		active;
+	int64		channel_id;		/* 0: every channel */
+	int64		split_penalty;	/* cents */
+	int64		lateness_per_day;
+	int			target_hours;
+	int			max_parcels;	/* 0: unlimited */
+	bool		allow_line_split;
+} CatalogPolicy;
+
+typedef struct RetailCatalog
+{
+	MemoryContext context;
+	HTAB	   *regions;		/* by id */
+	HTAB	   *region_codes;
+	HTAB	   *nodes;			/* by id */
+	HTAB	   *node_codes;
+	HTAB	   *lanes;			/* by origin and destination */
+	int			n_channels;
+	CatalogChannel *channels;
+	int			n_services;
+	CatalogService *services;
+	int			n_tariffs;
+	SolverTariff *tariffs;
+	int			n_policies;
+	CatalogPolicy *policies;
+} RetailCatalog;
+
+extern void RetailCatalogInit(void);
+
+/* The catalogue as committed now; valid until the transaction ends. */
+extern const RetailCatalog *RetailCatalogGet(void);
+
+extern const CatalogNode *CatalogNodeById(const RetailCatalog *catalog, int64 id);
+extern const CatalogNode *CatalogNodeByCode(const RetailCatalog *catalog, const char *code);
+extern const CatalogRegion *CatalogRegionByCode(const RetailCatalog *catalog, const char *code);
+extern const CatalogRegion *CatalogNearestRegion(const RetailCatalog *catalog,
+												 double latitude, double longitude);
+extern const CatalogChannel *CatalogChannelByCode(const RetailCatalog *catalog, const char *code);
+extern const CatalogPolicy *CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
+											 int64 channel_id);
+extern int	CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
+						 const CatalogRegion *destination, double distance_km,
+						 TimestampTz as_of, const CatalogLane **lanes, int *tariffs);
+extern uint32 TemperatureBits(const char *classes);
+
+/* calendar.c */
+extern bool CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
+							 TimestampTz *departure);
+extern bool CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of,
+							   TimestampTz *ready);
+extern void CatalogLocalDay(const CatalogNode *node, TimestampTz as_of,
+							TimestampTz *begin, TimestampTz *end);
+
+#endif							/* PG_RETAIL_CACHE_H */

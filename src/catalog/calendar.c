@@ -1,0 +1,151 @@
+/*-------------------------------------------------------------------------
+ *
+ * calendar.c
+ *	  When a node lets a parcel go, or has an order ready for pick-up.
+ *
+ * All of it in the node's own time zone: opening hours, cut-off, and the day
+ * over which capacity is counted.  An order that arrives on an open day by
+ * the cut-off (and before closing) leaves that day, when the carrier collects
+ * at the cut-off or, if that is later, when it has been processed.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "catalog/cache.h"
+
+#include "utils/datetime.h"
+
+/* How many days ahead an opening is looked for. */
+#define HORIZON_DAYS	370
+
+/* Converts an instant to the node's local date and time of day. */
+static void
+ToLocal(const CatalogNode *node, TimestampTz instant, DateADT *day, TimeADT *time)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(instant, &tz, &tm, &fsec, NULL, node->zone) != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("timestamp out of range"));
+	*day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+	*time = ((tm.tm_hour * 60 + tm.tm_min) * INT64CONST(60) + tm.tm_sec) * USECS_PER_SEC + fsec;
+}
+
+/* Converts a local date and time of day to an instant. */
+static TimestampTz
+ToInstant(const CatalogNode *node, DateADT day, TimeADT time)
+{
+	struct pg_tm tm = {0};
+	int			tz;
+
+	/* A time of 24:00 or later belongs to the following day. */
+	day += (DateADT) (time / USECS_PER_DAY);
+	time %= USECS_PER_DAY;
+	j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+	tm.tm_hour = (int) (time / USECS_PER_HOUR);
+	tm.tm_min = (int) (time / USECS_PER_MINUTE % 60);
+	tm.tm_sec = (int) (time / USECS_PER_SEC % 60);
+	tz = DetermineTimeZoneOffset(&tm, node->zone);
+	return (TimestampTz) day * USECS_PER_DAY + time + (int64) tz * USECS_PER_SEC;
+}
+
+/* Returns the node's opening hours on a local date. */
+static CatalogHours
+HoursOf(const CatalogNode *node, DateADT day)
+{
+	const CatalogCalendar *calendar = node->calendar;
+	CatalogHours always = {0, USECS_PER_DAY};
+	int			low = 0;
+	int			high;
+	int			dow;
+
+	if (calendar == NULL)
+		return always;
+	high = calendar->n_days;
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (calendar->days[middle].day < day)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < calendar->n_days && calendar->days[low].day == day)
+		return calendar->days[low].hours;
+	dow = j2day(day + POSTGRES_EPOCH_JDATE);	/* 0 is Sunday */
+	return calendar->week[dow == 0 ? 7 : dow];
+}
+
+/*
+ * Finds when a parcel ordered at as_of leaves the node.  Returns false when
+ * the node does not open within a year.
+ */
+bool
+CatalogDeparture(const CatalogNode *node, TimestampTz as_of, TimestampTz *departure)
+{
+	DateADT		today;
+	TimeADT		now;
+
+	ToLocal(node, as_of, &today, &now);
+	for (int i = 0; i < HORIZON_DAYS; i++)
+	{
+		CatalogHours hours = HoursOf(node, today + i);
+		TimeADT		start;
+
+		if (hours.opens >= hours.closes)
+			continue;
+		if (i == 0 && (now > node->cut_off || now >= hours.closes))
+			continue;
+		start = i == 0 ? Max(now, hours.opens) : hours.opens;
+		*departure = ToInstant(node, today + i, Max(start + node->processing, node->cut_off));
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Finds when an order placed at as_of can be picked up at the node: after
+ * processing, within opening hours.
+ */
+bool
+CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of, TimestampTz *ready)
+{
+	DateADT		today;
+	TimeADT		now;
+	int64		work = node->processing;
+
+	ToLocal(node, as_of, &today, &now);
+	for (int i = 0; i < HORIZON_DAYS; i++)
+	{
+		CatalogHours hours = HoursOf(node, today + i);
+		TimeADT		start = i == 0 ? Max(now, hours.opens) : hours.opens;
+
+		if (start >= hours.closes)
+			continue;
+		if (start + work <= hours.closes)
+		{
+			*ready = ToInstant(node, today + i, start + work);
+			return true;
+		}
+		work -= hours.closes - start;	/* goes on when it opens again */
+	}
+	return false;
+}
+
+/* Returns begin and end of the node's local day that contains an instant. */
+void
+CatalogLocalDay(const CatalogNode *node, TimestampTz as_of, TimestampTz *begin,
+				TimestampTz *end)
+{
+	DateADT		day;
+	TimeADT		time;
+
+	ToLocal(node, as_of, &day, &time);
+	*begin = ToInstant(node, day, 0);
+	*end = ToInstant(node, day + 1, 0);
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Every difference between PostgreSQL 15, 16, 17 and 18 that this
+ *		extension meets.
+ *
+ * No other file asks for PG_VERSION_NUM.  A shim is named foo_compat, never
+ * by the name of the core function it stands for: core may export that name
+ * in a minor release.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RETAIL_COMPAT_H
+#define RETAIL_COMPAT_H
+
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "fmgr.h"
+#include "utils/acl.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "pg_retail needs PostgreSQL 15 to 18"
+#endif
+
+/* 16 moved the varlena macros out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16 merged the ownership checks of all object classes into one. */
+#if PG_VERSION_NUM >= 160000
+#define database_ownercheck_compat(dboid, roleid) \
+	object_ownercheck(DatabaseRelationId, (dboid), (roleid))
+#define extension_ownercheck_compat(extoid, roleid) \
+	object_ownercheck(ExtensionRelationId, (extoid), (roleid))
+#else
+#define database_ownercheck_compat(dboid, roleid) \
+	pg_database_ownercheck((dboid), (roleid))
+#define extension_ownercheck_compat(extoid, roleid) \
+	pg_extension_ownercheck((extoid), (roleid))
+#endif
+
+/* 17 lets an extension name its own wait events. */
+#if PG_VERSION_NUM >= 170000
+#define wait_event_compat(name) WaitEventExtensionNew(name)
+#else
+#define wait_event_compat(name) ((uint32) PG_WAIT_EXTENSION)
+#endif
+
+/* The first minor releases of 15 and 16 do not know half-dropped databases. */
+#ifdef DATCONNLIMIT_INVALID_DB
+#define database_is_invalid_compat(dbform) \
+	((dbform)->datconnlimit == DATCONNLIMIT_INVALID_DB)
+#else
+#define database_is_invalid_compat(dbform) ((dbform)->datconnlimit == -2)
+#endif
+
+/* 18 lets a module say its name and version. */
+#if PG_VERSION_NUM >= 180000
+#define RETAIL_MODULE_MAGIC(module_version) \
+	PG_MODULE_MAGIC_EXT(.name = "pg_retail", .version = (module_version))
+#else
+#define RETAIL_MODULE_MAGIC(module_version) PG_MODULE_MAGIC
+#endif
+
+#endif							/* RETAIL_COMPAT_H */

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * pg_retail.c
+ *	  Module load: settings, and the background worker when preloaded.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "retail.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "allocation/solver.h"
+#include "catalog/cache.h"
+#include "worker/worker.h"
+
+#ifndef PG_RETAIL_VERSION
+#define PG_RETAIL_VERSION "unknown"
+#endif
+
+PG_MODULE_MAGIC;
+
+int			retail_max_order_lines = 200;
+
+void		_PG_init(void);
+
+/* Defines the settings and starts what runs at server start. */
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("pg_retail.max_order_lines",
+							"Most lines an order may have.",
+							NULL,
+							&retail_max_order_lines,
+							200, 1, SOLVER_MAX_LINES,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	RetailWorkerInit();
+	MarkGUCPrefixReserved("pg_retail");
+	RetailCatalogInit();
+}
+
+PG_FUNCTION_INFO_V1(retail_version);
+Datum
+retail_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(PG_RETAIL_VERSION));
+}

@@ -1,0 +1,669 @@
+/*-------------------------------------------------------------------------
+ *
+ * place_order.c
+ *	  retail.place_order() and retail.quote_order(): one call decides who
+ *	  fulfils an order, and holds the stock.
+ *
+ * place_order writes the order with all its rows in a subtransaction, the
+ * stock counters last.  Each counter is taken by an UPDATE that checks what
+ * may be promised; when another buyer was faster, the subtransaction is rolled
+ * back and the order is decided anew on the stock that is left, so a decision
+ * never rests on units that are gone.  The same external number finds the
+ * first order by its unique key, waiting for one that is being placed.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "retail.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "inventory/inventory.h"
+#include "sales/order_request.h"
+
+/* How often a decision is made anew before the caller is told to try again. */
+#define MAX_ATTEMPTS	20
+
+/* What place_order knows besides the order itself. */
+typedef struct Placement
+{
+	OrderRequest *order;
+	SourcingResult result;
+	const char *external_no;
+	Datum		request_hash;
+	bool		has_member;
+	int64		member_id;
+	bool		freight_given;
+	int64		freight;		/* charged, cents */
+	bool		on_delivery;
+	int64		order_id;
+	TimestampTz promised_at;
+	int64	   *shipment_ids;
+	const char *parcels;		/* JSON */
+} Placement;
+
+static RetailStatement select_order = {
+	"SELECT o.order_id, o.request_hash = $3, o.status, o.goods_total, o.discount_total, o.freight_total, o.total,"
+	" (d.trace ->> 'promised_at')::timestamptz, d.trace -> 'parcels', o.recorded_at"
+	" FROM retail.sales_order o LEFT JOIN LATERAL (SELECT x.trace FROM retail.allocation_decision x"
+	" WHERE x.order_id = o.order_id ORDER BY x.decided_at LIMIT 1) d ON true"
+	" WHERE o.channel_id = $1 AND o.external_no = $2",
+	3, {INT8OID, TEXTOID, BYTEAOID}
+};
+
+static RetailStatement insert_order = {
+	"INSERT INTO retail.sales_order (channel_id, external_no, request_hash, member_id, fulfilment, region_id, latitude,"
+	" longitude, recipient, pick_up_node_id, payment_state, payment_due_at, goods_total, discount_total, freight_total, total,"
+	" promised_at, placed_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 * 0.01, $14 * 0.01, $15 * 0.01,"
+	" ($13 - $14 + $15) * 0.01, $16, $17)"
+	" ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING order_id",
+	17, {INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID, FLOAT8OID, JSONBOID, INT8OID, TEXTOID,
+	TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static RetailStatement insert_lines = {
+	"INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated)"
+	" SELECT $1, u.n, u.sku_id, u.quantity, u.price * 0.01, u.discount * 0.01, (u.quantity * u.price - u.discount) * 0.01, u.quantity"
+	" FROM pg_catalog.unnest($2, $3, $4, $5) WITH ORDINALITY AS u (sku_id, quantity, price, discount, n)",
+	5, {INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
+};
+
+static RetailStatement insert_shipment = {
+	"INSERT INTO retail.shipment (order_id, node_id, kind, carrier_service_id, zone, distance_km, weight_g,"
+	" freight_cost, handling_cost, ship_by, promised_at, planned_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8 * 0.01, $9 * 0.01, $10, $11, $12) RETURNING shipment_id",
+	12, {INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, FLOAT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static RetailStatement insert_pieces = {
+	"WITH piece AS MATERIALIZED (SELECT * FROM pg_catalog.unnest($2, $3, $4, $5, $6) AS u (shipment_id, node_id, line_no, sku_id, quantity)),"
+	" reserved AS (INSERT INTO retail.reservation (sku_id, node_id, quantity, open_quantity, state, expires_at, order_id, line_no,"
+	" shipment_id, created_at, changed_at)"
+	" SELECT p.sku_id, p.node_id, p.quantity, p.quantity, CASE WHEN $7 IS NULL THEN 'committed' ELSE 'held' END, $7, $1, p.line_no,"
+	" p.shipment_id, $8, $8 FROM piece p)"
+	" INSERT INTO retail.shipment_line (shipment_id, order_id, line_no, sku_id, quantity)"
+	" SELECT p.shipment_id, $1, p.line_no, p.sku_id, p.quantity FROM piece p",
+	8, {INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static RetailStatement insert_decision = {
+	"WITH decision AS (INSERT INTO retail.allocation_decision (order_id, decided_at, policy_id, cost, lower_bound, is_exact, n_parcels, trace)"
+	" VALUES ($1, $2, $3, $4 * 0.01, $5 * 0.01, $6, $7, $8))"
+	" INSERT INTO retail.order_event (order_id, kind, occurred_at, actor, detail)"
+	" VALUES ($1, 'placed', $2, $9, pg_catalog.jsonb_build_object('parcels', $7))",
+	9, {INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID, INT4OID, JSONBOID, TEXTOID}
+};
+
+static RetailStatement mark_expired = {
+	"SELECT sku_id, node_id, quantity FROM retail.mark_expired($1, $2, $3)",
+	3, {TIMESTAMPTZOID, INT8ARRAYOID, BOOLOID}
+};
+
+/* Returns the text of an argument, or NULL. */
+static char *
+TextArgument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* Raises RT016 when an argument that is needed is null. */
+static void
+RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				errcode(RT_INVALID_ARGUMENT),
+				errmsg("%s is missing", name),
+				errdetail("%s is null.", name),
+				errhint("Give a value for %s.", name));
+}
+
+/* Reads the freight that the customer is charged. */
+static void
+FreightArgument(FunctionCallInfo fcinfo, int argument, bool *given, int64 *cents)
+{
+	*given = !PG_ARGISNULL(argument);
+	*cents = 0;
+	if (*given && (!RetailNumericToCents(PG_GETARG_NUMERIC(argument), RETAIL_MAX_CENTS - 1, cents) || *cents < 0))
+		ereport(ERROR,
+				errcode(RT_INVALID_MONEY),
+				errmsg("invalid freight"),
+				errdetail("freight is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(argument)))),
+				errhint("Give 0 or more, below one billion, with at most two decimals; or null to charge the rate card's freight."));
+}
+
+/* Sums the freight of a plan. */
+static int64
+PlanFreight(const SolverPlan *plan)
+{
+	int64		sum = 0;
+
+	for (int i = 0; i < plan->n_parcels; i++)
+		sum += plan->parcels[i].freight;
+	return sum;
+}
+
+/* Returns when the last parcel of a plan arrives. */
+static TimestampTz
+PlanPromise(const SourcingRequest *request, const SourcingResult *result)
+{
+	TimestampTz latest = DT_NOBEGIN;
+
+	for (int i = 0; i < result->plan.n_parcels; i++)
+		latest = Max(latest, ParcelPromise(request, result, i));
+	return latest;
+}
+
+/* Writes the order row; false when its number is taken. */
+static bool
+WriteOrder(Placement *p)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	char		nulls[18] = "                 ";
+	Datum		values[17] = {0};
+
+	values[0] = Int64GetDatum(s->channel->id);
+	values[1] = CStringGetTextDatum(p->external_no);
+	values[2] = p->request_hash;
+	values[3] = Int64GetDatum(p->member_id);
+	values[4] = CStringGetTextDatum(s->pick_up_node ? "pick_up" : "ship");
+	values[5] = Int64GetDatum(s->region ? s->region->id : 0);
+	values[6] = Float8GetDatum(s->latitude);
+	values[7] = Float8GetDatum(s->longitude);
+	values[8] = PointerGetDatum(p->order->recipient);
+	values[9] = Int64GetDatum(s->pick_up_node ? s->pick_up_node->id : 0);
+	values[10] = CStringGetTextDatum(p->on_delivery ? "on_delivery" : "unpaid");
+	values[11] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
+	values[12] = Int64GetDatum(p->order->goods_total);
+	values[13] = Int64GetDatum(p->order->discount_total);
+	values[14] = Int64GetDatum(p->freight);
+	values[15] = TimestampTzGetDatum(p->promised_at);
+	values[16] = TimestampTzGetDatum(s->as_of);
+	if (!p->has_member)
+		nulls[3] = 'n';
+	if (!s->region)
+		nulls[5] = 'n';
+	if (!s->located)
+		nulls[6] = nulls[7] = 'n';
+	if (!p->order->recipient)
+		nulls[8] = 'n';
+	if (!s->pick_up_node)
+		nulls[9] = 'n';
+	if (p->on_delivery)
+		nulls[11] = 'n';
+	RetailExecute(&insert_order, values, nulls, false, SPI_OK_INSERT_RETURNING);
+	if (SPI_processed == 0)
+		return false;
+	p->order_id = RetailCellInt64(0, 1, NULL);
+	return true;
+}
+
+/* Writes the order lines. */
+static void
+WriteLines(Placement *p)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	int64	   *columns[4];
+	Datum		values[5];
+
+	for (int c = 0; c < 4; c++)
+		columns[c] = palloc(sizeof(int64) * s->n_lines);
+	for (int i = 0; i < s->n_lines; i++)
+	{
+		columns[0][i] = s->lines[i].sku_id;
+		columns[1][i] = s->lines[i].quantity;
+		columns[2][i] = p->order->prices[i].unit_price;
+		columns[3][i] = p->order->prices[i].discount;
+	}
+	values[0] = Int64GetDatum(p->order_id);
+	for (int c = 0; c < 4; c++)
+		values[c + 1] = RetailInt64Array(columns[c], s->n_lines);
+	RetailExecute(&insert_lines, values, NULL, false, SPI_OK_INSERT);
+}
+
+/* Writes one planned parcel and returns its key. */
+static int64
+WriteShipment(Placement *p, int parcel)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	const SolverParcel *plan = &p->result.plan.parcels[parcel];
+	const SourcingCandidate *candidate = &p->result.candidates[plan->node];
+	char		nulls[13] = "            ";
+	Datum		values[12] = {0};
+
+	values[0] = Int64GetDatum(p->order_id);
+	values[1] = Int64GetDatum(candidate->node->id);
+	values[2] = CStringGetTextDatum(s->pick_up_node ? "pick_up" : "ship");
+	if (s->pick_up_node)
+		nulls[3] = nulls[4] = 'n';
+	else
+	{
+		values[3] = Int64GetDatum(candidate->lanes[plan->service]->service->id);
+		values[4] = CStringGetTextDatum(candidate->lanes[plan->service]->zone);
+	}
+	values[5] = Float8GetDatum(candidate->distance_km);
+	if (isnan(candidate->distance_km))
+		nulls[5] = 'n';
+	values[6] = Int64GetDatum(plan->weight_g);
+	values[7] = Int64GetDatum(plan->freight);
+	values[8] = Int64GetDatum(plan->handling);
+	values[9] = TimestampTzGetDatum(candidate->departure);
+	values[10] = TimestampTzGetDatum(ParcelPromise(s, &p->result, parcel));
+	values[11] = TimestampTzGetDatum(s->as_of);
+	RetailExecute(&insert_shipment, values, nulls, false, SPI_OK_INSERT_RETURNING);
+	return RetailCellInt64(0, 1, NULL);
+}
+
+/* Writes the contents of the parcels and the reservations behind them. */
+static void
+WritePieces(Placement *p)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	const SolverPlan *plan = &p->result.plan;
+	int64	   *columns[5];
+	Datum		values[8];
+
+	for (int c = 0; c < 5; c++)
+		columns[c] = palloc(sizeof(int64) * plan->n_pieces);
+	for (int i = 0; i < plan->n_pieces; i++)
+	{
+		const SolverPiece *piece = &plan->pieces[i];
+
+		columns[0][i] = p->shipment_ids[piece->parcel];
+		columns[1][i] = p->result.candidates[plan->parcels[piece->parcel].node].node->id;
+		columns[2][i] = piece->line + 1;
+		columns[3][i] = s->lines[piece->line].sku_id;
+		columns[4][i] = piece->quantity;
+	}
+	values[0] = Int64GetDatum(p->order_id);
+	for (int c = 0; c < 5; c++)
+		values[c + 1] = RetailInt64Array(columns[c], plan->n_pieces);
+	values[6] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
+	values[7] = TimestampTzGetDatum(s->as_of);
+	RetailExecute(&insert_pieces, values, p->on_delivery ? "      n " : NULL, false, SPI_OK_INSERT);
+}
+
+/* Writes the decision with its trace, and the first event of the order. */
+static void
+WriteDecision(Placement *p)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	const SolverPlan *plan = &p->result.plan;
+	char	   *trace = DecisionTrace(s, &p->result, p->shipment_ids);
+	Datum		values[9] = {
+		Int64GetDatum(p->order_id),
+		TimestampTzGetDatum(s->as_of),
+		Int64GetDatum(s->policy->id),
+		Int64GetDatum(plan->cost),
+		Int64GetDatum(plan->lower_bound),
+		BoolGetDatum(plan->exact),
+		Int32GetDatum(plan->n_parcels),
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(trace)),
+		CStringGetTextDatum(RetailCallerName())
+	};
+
+	RetailExecute(&insert_decision, values, NULL, false, SPI_OK_INSERT);
+}
+
+/*
+ * Gathers what due holds of the order's SKUs give back.  Their reservations
+ * are locked now, before any row of stock; wait says whether to wait for those
+ * that another transaction is sweeping.
+ */
+static StockPosting *
+SweepExpired(Placement *p, bool wait, int room, int *n)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	int64	   *skus = palloc(sizeof(int64) * s->n_lines);
+	StockPosting *postings;
+	Datum		values[3];
+
+	*n = 0;
+	if (!p->result.saw_expired)
+		return palloc(sizeof(StockPosting) * room);
+	for (int i = 0; i < s->n_lines; i++)
+		skus[i] = s->lines[i].sku_id;
+	values[0] = TimestampTzGetDatum(s->as_of);
+	values[1] = RetailInt64Array(skus, s->n_lines);
+	values[2] = BoolGetDatum(wait);
+	RetailExecute(&mark_expired, values, NULL, false, SPI_OK_SELECT);
+	postings = palloc(sizeof(StockPosting) * (SPI_processed + room));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		StockPosting *posting = &postings[(*n)++];
+
+		posting->sku_id = RetailCellInt64(row, 1, NULL);
+		posting->node_id = RetailCellInt64(row, 2, NULL);
+		posting->counter = STOCK_RESERVED;
+		posting->quantity = -RetailCellInt64(row, 3, NULL);
+		posting->safety = -1;
+	}
+	return postings;
+}
+
+/* Takes the stock, together with what due holds give back; false if it is gone. */
+static bool
+TakeStock(Placement *p, StockPosting *postings, int n)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	const SolverPlan *plan = &p->result.plan;
+	StockCause	cause = {"reserve", NULL, 0, s->as_of};
+	StockShortage shortage;
+
+	for (int i = 0; i < plan->n_pieces; i++)
+	{
+		const SolverPiece *piece = &plan->pieces[i];
+		int			c = plan->parcels[piece->parcel].node;
+		StockPosting *posting = &postings[n++];
+
+		posting->sku_id = s->lines[piece->line].sku_id;
+		posting->node_id = p->result.candidates[c].node->id;
+		posting->counter = STOCK_RESERVED;
+		posting->quantity = piece->quantity;
+		posting->safety = p->result.safety[piece->line * p->result.n_candidates + c];
+	}
+	return StockPost(postings, n, &cause, &shortage);
+}
+
+typedef enum Outcome
+{
+	PLACED,
+	TAKEN,						/* the external number exists */
+	OUTRUN						/* another buyer took the stock */
+} Outcome;
+
+/* Decides and writes the order once, in a subtransaction. */
+static Outcome
+Attempt(Placement *p, bool wait)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Outcome		outcome = TAKEN;
+	StockPosting *postings;
+	int			n;
+
+	SourceOrder(s, false, &p->result);
+	if (p->result.status != SOLVER_OK)
+		ReportNoPlan(s, &p->result);
+	p->promised_at = PlanPromise(s, &p->result);
+	if (!p->freight_given)
+		p->freight = PlanFreight(&p->result.plan);
+	p->shipment_ids = palloc(sizeof(int64) * p->result.plan.n_parcels);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	if (WriteOrder(p))
+	{
+		WriteLines(p);
+		for (int i = 0; i < p->result.plan.n_parcels; i++)
+			p->shipment_ids[i] = WriteShipment(p, i);
+		WritePieces(p);
+		WriteDecision(p);
+		postings = SweepExpired(p, wait, p->result.plan.n_pieces, &n);
+		outcome = TakeStock(p, postings, n) ? PLACED : OUTRUN;
+	}
+	if (outcome == OUTRUN)
+		RollbackAndReleaseCurrentSubTransaction();
+	else
+		ReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return outcome;
+}
+
+/* Hashes what was ordered, not when: a retry may come later. */
+static Datum
+HashRequest(FunctionCallInfo fcinfo, const int *arguments, int n)
+{
+	StringInfoData buffer;
+
+	initStringInfo(&buffer);
+	for (int i = 0; i < n; i++)
+	{
+		Oid			output;
+		bool		varlena;
+
+		if (PG_ARGISNULL(arguments[i]))
+			appendStringInfoString(&buffer, "|null");
+		else
+		{
+			getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, arguments[i]), &output, &varlena);
+			appendStringInfo(&buffer, "|%s", OidOutputFunctionCall(output, PG_GETARG_DATUM(arguments[i])));
+		}
+	}
+	return DirectFunctionCall1(sha256_bytea,
+							   PointerGetDatum(cstring_to_text_with_len(buffer.data, buffer.len)));
+}
+
+/*
+ * Looks for the order of this number; fills the answer and returns true when
+ * it was placed before with the same content, raises RT030 with other content.
+ */
+static bool
+FindOrder(const char *channel, int64 channel_id, const char *external_no,
+		  Datum hash, Datum *answer, bool *nulls, MemoryContext context)
+{
+	Datum		values[3] = {Int64GetDatum(channel_id), CStringGetTextDatum(external_no), hash};
+	MemoryContext old;
+
+	RetailExecute(&select_order, values, NULL, false, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return false;
+	if (!RetailCellBool(0, 2))
+		ereport(ERROR,
+				errcode(RT_NUMBER_REUSED),
+				errmsg("order number reused"),
+				errdetail("Order \"%s\" of channel \"%s\" was placed with other content.", external_no, channel),
+				errhint("Use a new number for a new order; repeat the same content to get the first answer."));
+	/* Columns 3 to 9 of the row are 2 to 8 of the answer, its status as placed. */
+	old = MemoryContextSwitchTo(context);
+	answer[0] = Int64GetDatum(RetailCellInt64(0, 1, NULL));
+	nulls[0] = false;
+	answer[1] = CStringGetTextDatum("open");
+	nulls[1] = false;
+	for (int i = 2; i < 8; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i + 1);
+
+		answer[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 2, &nulls[i]);
+		if (!nulls[i])
+			answer[i] = datumCopy(answer[i], attribute->attbyval, attribute->attlen);
+	}
+	answer[8] = BoolGetDatum(true);
+	nulls[8] = false;
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Makes the parcels of the plan a jsonb datum. */
+static Datum
+ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
+			 const int64 *shipment_ids)
+{
+	StringInfoData buffer;
+
+	initStringInfo(&buffer);
+	AppendParcels(&buffer, request, result, shipment_ids);
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buffer.data));
+}
+
+/* Forms the result tuple of the calling function. */
+static Datum
+FormAnswer(FunctionCallInfo fcinfo, Datum *answer, bool *nulls)
+{
+	TupleDesc	tupdesc;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), answer, nulls));
+}
+
+/* Places an order whose number is new; fills the answer. */
+static void
+PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls, MemoryContext context)
+{
+	OrderRequest *order = p->order;
+	Outcome		outcome = OUTRUN;
+	MemoryContext old;
+
+	for (int attempt = 0; outcome == OUTRUN; attempt++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (attempt == MAX_ATTEMPTS)
+			ereport(ERROR,
+					errcode(RT_TOO_BUSY),
+					errmsg("stock changed under the decision %d times", MAX_ATTEMPTS),
+					errdetail("Other orders took the units of order \"%s\" again and again.", p->external_no),
+					errhint("Place the order again."));
+		outcome = Attempt(p, attempt > 0);
+	}
+	if (outcome == TAKEN)
+	{
+		if (!FindOrder(channel, order->sourcing.channel->id, p->external_no,
+					   p->request_hash, answer, nulls, context))
+			ereport(ERROR,
+					errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errmsg("order \"%s\" is being placed by another transaction", p->external_no));
+		return;
+	}
+	old = MemoryContextSwitchTo(context);
+	memset(nulls, 0, sizeof(bool) * 9);
+	answer[0] = Int64GetDatum(p->order_id);
+	answer[1] = CStringGetTextDatum("open");
+	answer[2] = RetailCentsToNumeric(order->goods_total);
+	answer[3] = RetailCentsToNumeric(order->discount_total);
+	answer[4] = RetailCentsToNumeric(p->freight);
+	answer[5] = RetailCentsToNumeric(order->goods_total - order->discount_total + p->freight);
+	answer[6] = TimestampTzGetDatum(p->promised_at);
+	answer[7] = ParcelsJsonb(&order->sourcing, &p->result, p->shipment_ids);
+	answer[8] = BoolGetDatum(false);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * place_order(channel, external_no, lines, destination, fulfilment,
+ *			   pick_up_node, member_id, freight, payment, policy, as_of)
+ */
+PG_FUNCTION_INFO_V1(retail_place_order);
+Datum
+retail_place_order(PG_FUNCTION_ARGS)
+{
+	static const int hashed[] = {2, 3, 4, 5, 6, 7, 8};
+	MemoryContext context = CurrentMemoryContext;
+	OrderArguments arguments = {0};
+	Placement	p = {0};
+	Datum		answer[9];
+	bool		nulls[9];
+	const CatalogChannel *channel;
+	char	   *payment;
+
+	RequireArgument(fcinfo, 0, "channel");
+	RequireArgument(fcinfo, 1, "external_no");
+	RequireArgument(fcinfo, 2, "lines");
+	RequireArgument(fcinfo, 4, "fulfilment");
+	RequireArgument(fcinfo, 8, "payment");
+	RequireArgument(fcinfo, 10, "as_of");
+	arguments.channel = TextArgument(fcinfo, 0);
+	arguments.lines = PG_GETARG_JSONB_P(2);
+	arguments.destination = PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3);
+	arguments.fulfilment = TextArgument(fcinfo, 4);
+	arguments.pick_up_node = TextArgument(fcinfo, 5);
+	arguments.policy = TextArgument(fcinfo, 9);
+	arguments.as_of = PG_GETARG_TIMESTAMPTZ(10);
+	p.external_no = TextArgument(fcinfo, 1);
+	p.has_member = !PG_ARGISNULL(6);
+	p.member_id = p.has_member ? PG_GETARG_INT64(6) : 0;
+	FreightArgument(fcinfo, 7, &p.freight_given, &p.freight);
+	payment = TextArgument(fcinfo, 8);
+	p.on_delivery = strcmp(payment, "on_delivery") == 0;
+	if (!p.on_delivery && strcmp(payment, "prepaid") != 0)
+		ereport(ERROR,
+				errcode(RT_INVALID_ARGUMENT),
+				errmsg("invalid payment"),
+				errdetail("payment is \"%s\".", payment),
+				errhint("Use prepaid or on_delivery."));
+	RetailCheckText(p.external_no, "external_no", 200);
+	p.request_hash = HashRequest(fcinfo, hashed, lengthof(hashed));
+
+	SPI_connect();
+	/* A retry is answered even when the catalogue has changed since. */
+	channel = CatalogChannelByCode(RetailCatalogGet(), arguments.channel);
+	if (channel == NULL || !FindOrder(arguments.channel, channel->id, p.external_no,
+									  p.request_hash, answer, nulls, context))
+	{
+		p.order = ParseOrder(&arguments, false);
+		PlaceNew(&p, arguments.channel, answer, nulls, context);
+	}
+	SPI_finish();
+	return FormAnswer(fcinfo, answer, nulls);
+}
+
+/*
+ * quote_order(channel, lines, destination, fulfilment, pick_up_node, freight,
+ *			   policy, as_of)
+ */
+PG_FUNCTION_INFO_V1(retail_quote_order);
+Datum
+retail_quote_order(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	OrderArguments arguments = {0};
+	OrderRequest *order;
+	SourcingResult result;
+	bool		freight_given;
+	int64		freight;
+	Datum		answer[9];
+	bool		nulls[9] = {0};
+	MemoryContext old;
+
+	RequireArgument(fcinfo, 0, "channel");
+	RequireArgument(fcinfo, 1, "lines");
+	RequireArgument(fcinfo, 3, "fulfilment");
+	RequireArgument(fcinfo, 7, "as_of");
+	arguments.channel = TextArgument(fcinfo, 0);
+	arguments.lines = PG_GETARG_JSONB_P(1);
+	arguments.destination = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	arguments.fulfilment = TextArgument(fcinfo, 3);
+	arguments.pick_up_node = TextArgument(fcinfo, 4);
+	FreightArgument(fcinfo, 5, &freight_given, &freight);
+	arguments.policy = TextArgument(fcinfo, 6);
+	arguments.as_of = PG_GETARG_TIMESTAMPTZ(7);
+
+	SPI_connect();
+	order = ParseOrder(&arguments, true);
+	SourceOrder(&order->sourcing, true, &result);
+	if (result.status != SOLVER_OK)
+		ReportNoPlan(&order->sourcing, &result);
+	if (!freight_given)
+		freight = PlanFreight(&result.plan);
+	old = MemoryContextSwitchTo(context);
+	answer[0] = RetailCentsToNumeric(order->goods_total);
+	answer[1] = RetailCentsToNumeric(order->discount_total);
+	answer[2] = RetailCentsToNumeric(freight);
+	answer[3] = RetailCentsToNumeric(order->goods_total - order->discount_total + freight);
+	answer[4] = TimestampTzGetDatum(PlanPromise(&order->sourcing, &result));
+	answer[5] = ParcelsJsonb(&order->sourcing, &result, NULL);
+	answer[6] = RetailCentsToNumeric(result.plan.cost);
+	answer[7] = BoolGetDatum(result.plan.exact);
+	answer[8] = DirectFunctionCall1(jsonb_in, CStringGetDatum(DecisionTrace(&order->sourcing, &result, NULL)));
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	return FormAnswer(fcinfo, answer, nulls);
+}

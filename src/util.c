@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * util.c
+ *	  Helpers of more than one room: kept statements, result cells, exact
+ *	  money, checks of text and time.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "retail.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+/*
+ * Runs a kept statement inside an SPI connection and returns the SPI code.
+ * A code other than the expected one is an internal error.
+ */
+int
+RetailExecute(RetailStatement *statement, Datum *values, const char *nulls,
+			  bool read_only, int expected)
+{
+	int			code;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs,
+									   statement->argtypes);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+				 SPI_result_code_string(SPI_result));
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not keep plan of \"%s\"", statement->sql);
+		statement->plan = plan;
+	}
+	code = SPI_execute_plan(statement->plan, values, nulls, read_only, 0);
+	if (code != expected)
+		elog(ERROR, "unexpected result %s of \"%s\"",
+			 SPI_result_code_string(code), statement->sql);
+	return code;
+}
+
+/* Returns a bigint (or integer) cell of the last SPI result. */
+int64
+RetailCellInt64(uint64 row, int column, bool *isnull)
+{
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &null);
+
+	if (isnull)
+		*isnull = null;
+	if (null)
+		return 0;
+	if (TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->atttypid == INT4OID)
+		return DatumGetInt32(value);
+	return DatumGetInt64(value);
+}
+
+/* Returns a boolean cell of the last SPI result; null is false. */
+bool
+RetailCellBool(uint64 row, int column)
+{
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &null);
+
+	return !null && DatumGetBool(value);
+}
+
+/* Returns a float8 cell of the last SPI result. */
+double
+RetailCellFloat8(uint64 row, int column, bool *isnull)
+{
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, isnull);
+
+	return *isnull ? 0 : DatumGetFloat8(value);
+}
+
+/* Returns a text cell of the last SPI result, palloc'd, or NULL. */
+char *
+RetailCellText(uint64 row, int column)
+{
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &null);
+
+	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* Builds a bigint[] for a statement's argument. */
+Datum
+RetailInt64Array(const int64 *values, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int64GetDatum(values[i]);
+	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* Builds a text[] for a statement's argument. */
+Datum
+RetailTextArray(char *const *values, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = CStringGetTextDatum(values[i]);
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+/* Converts a numeric that is a whole number with |n| <= limit. */
+bool
+RetailNumericToInt64(Numeric number, int64 limit, int64 *result)
+{
+	Datum		n = NumericGetDatum(number);
+
+	if (numeric_is_nan(number) || numeric_is_inf(number))
+		return false;
+	if (DatumGetInt32(DirectFunctionCall2(numeric_cmp,
+										  DirectFunctionCall1(numeric_abs, n),
+										  NumericGetDatum(int64_to_numeric(limit)))) > 0)
+		return false;
+	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8, n));
+	return DatumGetBool(DirectFunctionCall2(numeric_eq, n,
+											NumericGetDatum(int64_to_numeric(*result))));
+}
+
+/* Converts an amount to cents; false when it is finer than a cent or too large. */
+bool
+RetailNumericToCents(Numeric number, int64 limit, int64 *result)
+{
+	if (numeric_is_nan(number) || numeric_is_inf(number))
+		return false;
+	return RetailNumericToInt64(DatumGetNumeric(DirectFunctionCall2(numeric_mul,
+																	NumericGetDatum(number),
+																	NumericGetDatum(int64_to_numeric(100)))),
+								limit, result);
+}
+
+/* Converts cents to numeric with two decimals. */
+Datum
+RetailCentsToNumeric(int64 cents)
+{
+	return NumericGetDatum(int64_div_fast_to_numeric(cents, 2));
+}
+
+/* Names the role that calls, also inside SECURITY DEFINER functions. */
+const char *
+RetailCallerName(void)
+{
+	return GetUserNameFromId(GetOuterUserId(), false);
+}
+
+/* Raises RT015 unless the text is 1 to max_length printable characters. */
+void
+RetailCheckText(const char *value, const char *argument, int max_length)
+{
+	int			length = pg_mbstrlen(value);
+	bool		blank = true;
+	bool		control = false;
+
+	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
+	{
+		if (*p < 0x20 || *p == 0x7f)
+			control = true;
+		if (*p != ' ')
+			blank = false;
+	}
+	if (!blank && !control && length <= max_length)
+		return;
+	ereport(ERROR,
+			errcode(RT_INVALID_TEXT),
+			errmsg("invalid text for %s", argument),
+			blank ? errdetail("%s is blank.", argument) :
+			control ? errdetail("%s has control characters.", argument) :
+			errdetail("%s has %d characters.", argument, length),
+			errhint("Give 1 to %d printable characters, in any script.", max_length));
+}
+
+/* Raises RT014 unless the time lies in the years 2000 to 2099. */
+void
+RetailCheckTime(TimestampTz value, const char *argument)
+{
+	/* PostgreSQL's epoch is 2000-01-01; 36525 days follow until 2100. */
+	if (value >= 0 && value < INT64CONST(36525) * USECS_PER_DAY)
+		return;
+	ereport(ERROR,
+			errcode(RT_INVALID_TIME),
+			errmsg("invalid time for %s", argument),
+			errdetail("%s is %s.", argument, timestamptz_to_str(value)),
+			errhint("Give a time in the years 2000 to 2099."));
+}
