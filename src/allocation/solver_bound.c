@@ -35,7 +35,8 @@
  * parcels (greedily, from the greatest m on; per node, what t parcels carry is
  * concave in t), the fixed parts alone cost k(l) times the least F(j) of those
  * that take l, and the other part of each line costs what its units cost where
- * they are cheapest within availability.
+ * they are cheapest within availability.  The weight of the order over the
+ * heaviest parcel any tariff takes is another such count.
  *
  * Prices start at min over j of c(l, j), which uses none of any F(j), and are
  * raised in turn as far as the slack of every F(j) allows, for a few choices
@@ -651,14 +652,41 @@ LeastUnitCosts(Bound *bound, int line)
 }
 
 /*
- * Bound the plan by the number of parcels of one line.
+ * Tell what the parcels cost at least that the order's weight makes needed.
+ */
+static double
+CountByWeight(const Bound *bound)
+{
+	const SolverProblem *problem = bound->problem;
+	double		heaviest = 0;
+	double		fixed = HUGE_VAL;
+
+	for (size_t j = 0; j < bound->n_facilities; j++)
+	{
+		const Facility *facility = &bound->facilities[j];
+		const SolverTariff *tariff = &problem->tariffs[
+			problem->nodes[facility->node].services[facility->service].tariff];
+		int			last = tariff->n_brackets - 1;
+
+		fixed = fmin(fixed, facility->fixed);
+		if (last >= 0)
+			heaviest = fmax(heaviest, (double) tariff->brackets[last].up_to_g);
+	}
+	if (heaviest <= 0 || fixed == HUGE_VAL)
+		return 0;
+	return fixed * ceil((double) bound->order.weight_g / heaviest *
+						(1 - 1e-12));
+}
+
+/*
+ * Bound the plan by the number of parcels of one line, or of all.
  */
 static double
 CountParcels(Bound *bound)
 {
 	double		units = 0;
 	double		magnitude = 0;
-	double		parcels = 0;
+	double		parcels = CountByWeight(bound);
 
 	for (int i = 0; i < bound->problem->n_lines; i++)
 	{

@@ -549,6 +549,7 @@ BoundOptions(Exact *exact, int64_t **bound, int64_t *known)
 {
 	const SolverProblem *problem = exact->problem;
 	int			n_layers = exact->n_layers;
+	bool		nested = exact->work->nested;
 	bool	   *may_split = SolverAlloc(exact->work, (size_t) exact->n_lines,
 										sizeof(bool));
 	Layer		layer[1];
@@ -561,10 +562,12 @@ BoundOptions(Exact *exact, int64_t **bound, int64_t *known)
 	exact->n_layers = n_layers;
 	*bound = layer[0].cost;
 	*known = SOLVER_INFINITE;
+	exact->work->nested = true;
 	if (SolverHeuristic(exact->work, may_split,
 						layer[0].cost[exact->n_sets - 1] -
 						problem->split_penalty, &draft) == SOLVER_OK)
 		*known = draft.cost + problem->split_penalty;
+	exact->work->nested = nested;
 	return exact->work->status == SOLVER_OK;
 }
 

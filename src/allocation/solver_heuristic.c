@@ -67,7 +67,8 @@ SolverGoOn(Search *search)
  * Compare two changes: cost, then what ties are decided by.
  */
 bool
-SolverIsCheaper(int64_t cost, int64_t tie, int64_t other_cost, int64_t other_tie)
+SolverIsCheaper(int64_t cost, int64_t tie, int64_t other_cost,
+				int64_t other_tie)
 {
 	return cost < other_cost || (cost == other_cost && tie < other_tie);
 }
@@ -77,7 +78,7 @@ SolverIsCheaper(int64_t cost, int64_t tie, int64_t other_cost, int64_t other_tie
  */
 SolverLoad
 SolverLoadWithout(const Search *search, const Parcel *parcel,
-			const SolverPiece *piece, int64_t quantity)
+				  const SolverPiece *piece, int64_t quantity)
 {
 	SolverLoad	load = parcel->load;
 	uint32_t	classes = search->problem->lines[piece->line].temperature;
@@ -99,7 +100,7 @@ SolverLoadWithout(const Search *search, const Parcel *parcel,
  */
 SolverLoad
 SolverLoadWith(const Search *search, const Parcel *parcel, int line,
-		 int64_t quantity)
+			   int64_t quantity)
 {
 	SolverLoad	load = parcel->load;
 
@@ -482,7 +483,7 @@ ConsiderInsertion(Search *search, int line, int64_t wanted, int number,
  */
 bool
 SolverInsertLine(Search *search, int line, int64_t wanted, int except,
-		   bool allow_new)
+				 bool allow_new)
 {
 	const SolverProblem *problem = search->problem;
 
@@ -611,6 +612,11 @@ BeginSearch(Search *search, SolverWork *work, const bool *may_split,
 										sizeof(Parcel));
 	search->saved_pieces = SolverAlloc(work, (size_t) search->max_pieces,
 									   sizeof(SolverPiece));
+	search->polish_nodes = SolverAlloc(work, n_nodes, sizeof(SolverNode));
+	search->polish_available = SolverAlloc(work, n_nodes * POLISH_PIECES,
+										   sizeof(int64_t));
+	search->polish_value = SolverAlloc(work, n_nodes * POLISH_PIECES,
+									   sizeof(int64_t));
 	draft->nodes = SolverAlloc(work, (size_t) search->max_parcels,
 							   sizeof(int));
 	draft->pieces = SolverAlloc(work, (size_t) search->max_pieces,

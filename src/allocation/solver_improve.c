@@ -442,6 +442,210 @@ DissolveParcels(Search *search)
 	return improved;
 }
 
+/* A few parcels whose contents are an order of their own. */
+typedef struct Region
+{
+	int			parcels[POLISH_PIECES];
+	int			n_parcels;
+	SolverPiece pieces[POLISH_PIECES];
+	int			n_pieces;
+	int64_t		cost;
+	int64_t		tie;
+} Region;
+
+/*
+ * Check whether a parcel can join a region: room, and no line twice.
+ */
+static bool
+FitsRegion(const Search *search, const Region *region, int number)
+{
+	if (region->n_pieces + search->parcels[number].n_pieces > POLISH_PIECES)
+		return false;
+	for (int i = 0; i < search->n_pieces; i++)
+	{
+		if (search->pieces[i].parcel != number)
+			continue;
+		for (int j = 0; j < region->n_pieces; j++)
+		{
+			if (region->pieces[j].line == search->pieces[i].line)
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Choose the parcels of a region: a first one, then others at a stride.
+ */
+static void
+ChooseRegion(const Search *search, int first, int stride, Region *region)
+{
+	memset(region, 0, sizeof(Region));
+	region->cost = -search->problem->split_penalty;
+	for (int i = 0; i < search->n_parcels; i++)
+	{
+		int			number = (first + i * stride) % search->n_parcels;
+		bool		chosen = !FitsRegion(search, region, number);
+
+		for (int j = 0; j < region->n_parcels; j++)
+			chosen |= (region->parcels[j] == number);
+		if (chosen)
+			continue;
+		region->parcels[region->n_parcels++] = number;
+		region->cost += search->parcels[number].cost;
+		region->tie += SolverTie(search->problem,
+								 search->parcels[number].node);
+		for (int j = 0; j < search->n_pieces; j++)
+		{
+			if (search->pieces[j].parcel == number)
+				region->pieces[region->n_pieces++] = search->pieces[j];
+		}
+	}
+}
+
+/*
+ * Describe the contents of a region as an order.
+ */
+static void
+DescribeRegion(Search *search, const Region *region, SolverLine *lines,
+			   SolverProblem *order)
+{
+	const SolverProblem *problem = search->problem;
+	int			n_nodes = problem->n_nodes;
+
+	*order = *problem;
+	order->n_lines = region->n_pieces;
+	order->lines = lines;
+	order->nodes = search->polish_nodes;
+	order->available = search->polish_available;
+	order->stock_value = search->polish_value;
+	order->max_parcels = search->max_parcels - search->n_parcels +
+		region->n_parcels;
+	memcpy(search->polish_nodes, problem->nodes,
+		   (size_t) n_nodes * sizeof(SolverNode));
+	for (int i = 0; i < n_nodes; i++)
+		search->polish_nodes[i].max_parcels -= search->sent[i];
+	for (int i = 0; i < region->n_parcels; i++)
+		search->polish_nodes[search->parcels[region->parcels[i]].node].max_parcels++;
+	for (int i = 0; i < region->n_pieces; i++)
+	{
+		const SolverPiece *piece = &region->pieces[i];
+
+		lines[i] = problem->lines[piece->line];
+		lines[i].quantity = piece->quantity;
+		for (int j = 0; j < n_nodes; j++)
+		{
+			size_t		cell = SOLVER_CELL(problem, i, j);
+
+			search->polish_available[cell] =
+				search->left[SOLVER_CELL(problem, piece->line, j)];
+			search->polish_value[cell] =
+				SolverStockValue(problem, piece->line, j);
+		}
+		search->polish_available[SOLVER_CELL(problem, i,
+											 search->parcels[piece->parcel].node)] +=
+			piece->quantity;
+	}
+}
+
+/*
+ * Replace the parcels of a region by those of a draft.
+ */
+static void
+ReplaceRegion(Search *search, Region *region, const SolverDraft *draft)
+{
+	int			numbers[POLISH_PIECES];
+
+	for (int i = 0; i < region->n_parcels; i++)
+	{
+		SolverReturnStock(search, region->parcels[i], 1);
+		for (int j = search->n_pieces - 1; j >= 0; j--)
+		{
+			if (search->pieces[j].parcel == region->parcels[i])
+				search->pieces[j] = search->pieces[--search->n_pieces];
+		}
+	}
+	/* The highest number first: dropping renumbers the last parcel. */
+	while (region->n_parcels > 0)
+	{
+		int			last = 0;
+
+		for (int i = 1; i < region->n_parcels; i++)
+		{
+			if (region->parcels[i] > region->parcels[last])
+				last = i;
+		}
+		SolverDropParcel(search, region->parcels[last]);
+		region->parcels[last] = region->parcels[--region->n_parcels];
+	}
+	for (int i = 0; i < draft->n_parcels; i++)
+		numbers[i] = SolverOpenParcel(search, draft->nodes[i]);
+	for (int i = 0; i < draft->n_pieces; i++)
+		(void) SolverAddPiece(search, numbers[draft->pieces[i].parcel],
+							  region->pieces[draft->pieces[i].line].line,
+							  draft->pieces[i].quantity);
+}
+
+/*
+ * Solve one region exactly; use the answer if it is cheaper.
+ */
+static bool
+PolishRegion(Search *search, int first, int stride)
+{
+	SolverLine	lines[POLISH_PIECES];
+	SolverProblem order;
+	SolverWork	work = {0};
+	SolverDraft draft = {0};
+	SolverStatus status;
+	Region		region;
+	bool		improved = false;
+
+	ChooseRegion(search, first, stride, &region);
+	if (region.n_parcels == 0)
+		return false;
+	search->budget -= 16 + ((int64_t) (search->problem->n_nodes + 32) <<
+							region.n_pieces) / 16;
+	DescribeRegion(search, &region, lines, &order);
+	work.problem = &order;
+	work.steps = search->work->steps;
+	work.nested = true;
+	status = SolverExact(&work, &draft);
+	search->work->steps = work.steps;
+	if (work.status != SOLVER_OK)
+		search->work->status = work.status;
+	else if (status == SOLVER_OK &&
+			 SolverIsCheaper(draft.cost, draft.tie, region.cost, region.tie))
+	{
+		ReplaceRegion(search, &region, &draft);
+		improved = true;
+	}
+	SolverReleaseBlocks(&work);
+	return improved;
+}
+
+/*
+ * Polish regions around each parcel.
+ */
+static bool
+PolishParcels(Search *search)
+{
+	if (search->work->nested)
+		return false;
+	for (int stride = 1; stride <= 3; stride++)
+	{
+		for (int i = 0; i < search->n_parcels; i++)
+		{
+			if (!SolverGoOn(search))
+				return false;
+			if (PolishRegion(search, i, stride))
+				return true;
+			if (search->n_parcels <= 2)
+				return false;	/* every region is the same */
+		}
+	}
+	return false;
+}
+
 /*
  * Improve the plan until no change helps or the budget is spent.
  */
@@ -458,5 +662,7 @@ SolverImprovePlan(Search *search)
 			improved = SwapPieces(search);
 		if (!improved)
 			improved = DissolveParcels(search);
+		if (!improved)
+			improved = PolishParcels(search);
 	}
 }

@@ -42,6 +42,7 @@ typedef struct SolverWork
 	SolverStatus status;		/* SOLVER_OK until memory or patience ends */
 	SolverBlock *blocks;		/* everything to release at the end */
 	int64_t		steps;			/* until the interrupt hook is asked */
+	bool		nested;			/* heuristic: do not call the exact program */
 } SolverWork;
 
 /* What the price of a parcel depends on, besides its node. */

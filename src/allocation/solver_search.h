@@ -18,6 +18,7 @@
 #include "solver_internal.h"
 
 #define NEW_PARCEL		(-1)
+#define POLISH_PIECES	10		/* at most SOLVER_EXACT_LINES */
 
 typedef struct Parcel
 {
@@ -49,6 +50,9 @@ typedef struct Search
 	int		   *lines;
 	Parcel	   *saved_parcels;
 	SolverPiece *saved_pieces;
+	SolverNode *polish_nodes;	/* the order of a few parcels, see polish */
+	int64_t    *polish_available;
+	int64_t    *polish_value;
 } Search;
 
 /* A change of the plan that was priced. */
@@ -61,21 +65,26 @@ typedef struct Change
 	int64_t		tie;
 } Change;
 
-extern int64_t SolverPriceLoad(Search *search, int node, const SolverLoad *load);
+extern int64_t SolverPriceLoad(Search *search, int node,
+							   const SolverLoad *load);
 extern bool SolverGoOn(Search *search);
-extern bool SolverIsCheaper(int64_t cost, int64_t tie, int64_t other_cost, int64_t other_tie);
+extern bool SolverIsCheaper(int64_t cost, int64_t tie, int64_t other_cost,
+							int64_t other_tie);
 extern SolverLoad SolverLoadWithout(const Search *search, const Parcel *parcel,
-			const SolverPiece *piece, int64_t quantity);
-extern SolverLoad SolverLoadWith(const Search *search, const Parcel *parcel, int line,
-		 int64_t quantity);
+									const SolverPiece *piece,
+									int64_t quantity);
+extern SolverLoad SolverLoadWith(const Search *search, const Parcel *parcel,
+								 int line, int64_t quantity);
 extern int SolverOpenParcel(Search *search, int node);
 extern void SolverDropParcel(Search *search, int number);
-extern bool SolverAddPiece(Search *search, int number, int line, int64_t quantity);
+extern bool SolverAddPiece(Search *search, int number, int line,
+						   int64_t quantity);
 extern void SolverTakePiece(Search *search, int number, int64_t quantity);
 extern void SolverSumPlan(const Search *search, int64_t *cost, int64_t *tie);
-extern int64_t SolverGiveQuantity(const Search *search, int node, int line, int64_t wanted);
-extern bool SolverInsertLine(Search *search, int line, int64_t wanted, int except,
-		   bool allow_new);
+extern int64_t SolverGiveQuantity(const Search *search, int node, int line,
+								  int64_t wanted);
+extern bool SolverInsertLine(Search *search, int line, int64_t wanted,
+							 int except, bool allow_new);
 extern void SolverReturnStock(Search *search, int number, int sign);
 extern void SolverImprovePlan(Search *search);
 

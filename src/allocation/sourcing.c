@@ -509,3 +509,14 @@ ParcelPromise(const SourcingRequest *request, const SourcingResult *result, int 
 		return candidate->departure;
 	return candidate->departure + candidate->lanes[p->service]->lead_hours * USECS_PER_HOUR;
 }
+
+/* Returns when the last parcel of a plan arrives. */
+TimestampTz
+PlanPromise(const SourcingRequest *request, const SourcingResult *result)
+{
+	TimestampTz latest = DT_NOBEGIN;
+
+	for (int i = 0; i < result->plan.n_parcels; i++)
+		latest = Max(latest, ParcelPromise(request, result, i));
+	return latest;
+}

@@ -76,6 +76,8 @@ extern void ReportNoPlan(const SourcingRequest *request,
 						 const SourcingResult *result) pg_attribute_noreturn();
 extern TimestampTz ParcelPromise(const SourcingRequest *request,
 								 const SourcingResult *result, int parcel);
+extern TimestampTz PlanPromise(const SourcingRequest *request,
+							   const SourcingResult *result);
 extern void AppendParcels(StringInfo buffer, const SourcingRequest *request,
 						  const SourcingResult *result, const int64 *shipment_ids);
 extern char *DecisionTrace(const SourcingRequest *request,

@@ -38,7 +38,7 @@ static const char *const counter_names[STOCK_N_COUNTERS] = {
 static RetailStatement insert_movements = {
 	"INSERT INTO retail.movement (sku_id, node_id, condition, quantity, reason, ref_type, ref_id, occurred_at, actor)"
 	" SELECT u.sku_id, u.node_id, u.condition, u.quantity, $5, $6, $7, $8, $9"
-	" FROM pg_catalog.unnest($1, $2, $3, $4) AS u (sku_id, node_id, condition, quantity)",
+	" FROM unnest($1, $2, $3, $4) AS u (sku_id, node_id, condition, quantity)",
 	9, {INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TEXTOID}
 };
 

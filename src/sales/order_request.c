@@ -30,7 +30,7 @@ typedef struct InputLine
 static RetailStatement select_skus = {
 	"SELECT s.sku_id, s.weight_g, s.volume_cm3, s.temperature_class, (s.list_price * 100)::bigint, s.is_active,"
 	" CASE WHEN u.unit = s.base_unit OR u.unit = '' THEN 1 ELSE (SELECT x.factor FROM retail.sku_unit x WHERE x.sku_id = s.sku_id AND x.unit = u.unit) END"
-	" FROM pg_catalog.unnest($1, $2) WITH ORDINALITY AS u (code, unit, n)"
+	" FROM unnest($1, $2) WITH ORDINALITY AS u (code, unit, n)"
 	" LEFT JOIN retail.sku s ON s.code = u.code ORDER BY u.n",
 	2, {TEXTARRAYOID, TEXTARRAYOID}
 };

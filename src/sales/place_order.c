@@ -79,7 +79,7 @@ static RetailStatement insert_order = {
 static RetailStatement insert_lines = {
 	"INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated)"
 	" SELECT $1, u.n, u.sku_id, u.quantity, u.price * 0.01, u.discount * 0.01, (u.quantity * u.price - u.discount) * 0.01, u.quantity"
-	" FROM pg_catalog.unnest($2, $3, $4, $5) WITH ORDINALITY AS u (sku_id, quantity, price, discount, n)",
+	" FROM unnest($2, $3, $4, $5) WITH ORDINALITY AS u (sku_id, quantity, price, discount, n)",
 	5, {INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
 };
 
@@ -92,7 +92,7 @@ static RetailStatement insert_shipment = {
 };
 
 static RetailStatement insert_pieces = {
-	"WITH piece AS MATERIALIZED (SELECT * FROM pg_catalog.unnest($2, $3, $4, $5, $6) AS u (shipment_id, node_id, line_no, sku_id, quantity)),"
+	"WITH piece AS MATERIALIZED (SELECT * FROM unnest($2, $3, $4, $5, $6) AS u (shipment_id, node_id, line_no, sku_id, quantity)),"
 	" reserved AS (INSERT INTO retail.reservation (sku_id, node_id, quantity, open_quantity, state, expires_at, order_id, line_no,"
 	" shipment_id, created_at, changed_at)"
 	" SELECT p.sku_id, p.node_id, p.quantity, p.quantity, CASE WHEN $7 IS NULL THEN 'committed' ELSE 'held' END, $7, $1, p.line_no,"
@@ -157,17 +157,6 @@ PlanFreight(const SolverPlan *plan)
 	for (int i = 0; i < plan->n_parcels; i++)
 		sum += plan->parcels[i].freight;
 	return sum;
-}
-
-/* Returns when the last parcel of a plan arrives. */
-static TimestampTz
-PlanPromise(const SourcingRequest *request, const SourcingResult *result)
-{
-	TimestampTz latest = DT_NOBEGIN;
-
-	for (int i = 0; i < result->plan.n_parcels; i++)
-		latest = Max(latest, ParcelPromise(request, result, i));
-	return latest;
 }
 
 /* Writes the order row; false when its number is taken. */

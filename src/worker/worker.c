@@ -30,7 +30,9 @@
  *	PASS --disabled, or another role--> exit 0
  *	PASS --an error that could not be recorded--> SLEEP, longer each time
  *	SLEEP --latch or timeout--> PASS
- *	anywhere --SIGTERM or FATAL--> exit 1; the launcher backs off
+ *	SLEEP --SIGTERM--> exit 0
+ *	PASS --SIGTERM or FATAL--> exit 1; the launcher backs off, unless it was
+ *	suspended
  *
  * It never sleeps inside a transaction.  Where retail.install() has not run
  * yet, and where transactions are read only, a pass does nothing.
@@ -231,6 +233,10 @@ RetailWorkerMain(Datum main_arg)
 						 nap,
 						 wait_event_compat("PgRetailWorkerMain"));
 		ResetLatch(MyLatch);
+
+		/* There is no work that would be lost, so nothing to complain about. */
+		if (ProcDiePending)
+			WorkerLeave(RETAIL_EXIT_ASKED);
 
 		/* There is no statement that a cancel could be meant for. */
 		QueryCancelPending = false;

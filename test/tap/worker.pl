@@ -135,7 +135,7 @@ is( $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE ba
 	'1', 'the launcher runs');
 
 $node->safe_psql('postgres', 'CREATE DATABASE shop');
-is(worker_pid('shop'), '', 'no worker where the extension is not');
+ok(wait_for_no_worker('shop'), 'no worker where the extension is not');
 my $begun = time;
 $node->safe_psql('shop', 'CREATE EXTENSION pg_retail');
 my $pid = wait_for_worker('shop');
@@ -257,7 +257,7 @@ ok(wait_for_task('shop', 'tap_ok', "total_runs > $runs"), 'with the other tasks'
 $node->safe_psql('shop', q{SELECT retail.enable_task('tap_slow')});
 $node->poll_query_until('postgres', "SELECT query = 'pg_retail task tap_slow' AND state = 'active' FROM pg_stat_activity WHERE pid = $pid");
 my $updater = $node->background_psql('shop');
-$updater->query_safe('BEGIN');
+$updater->query_safe('SET client_min_messages = warning; BEGIN');
 $updater->query_until(qr/sent/, "\\echo sent\nALTER EXTENSION pg_retail UPDATE;\n");
 ok($node->poll_query_until('shop', "SELECT count(*) = 1 FROM pg_locks WHERE classid = 'pg_extension'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted"),
 	'ALTER EXTENSION UPDATE waits for the running task');
