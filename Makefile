@@ -12,7 +12,7 @@
 # The Bourne shell of every recipe; scripts themselves ask for bash.
 SHELL = /bin/sh
 
-BUILD = build
+BUILD ?= build
 
 # Seen from the build folder, where the sources are. Relative when it can be, so that a blank in the
 # path of the clone does no harm.

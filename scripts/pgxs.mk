@@ -5,7 +5,8 @@
 #       control/pg_retail.control       -> version
 #       control/NN_<room>.sql           -> pg_retail--<version>.sql, joined in name order
 #       control/releases/*.sql          frozen install scripts of older versions, installed as they are
-#       control/upgrade/*.sql           upgrade scripts, installed as they are
+#                                       -> pg_retail--<older>--<version>.sql: first control/upgrade/<older>.sql, where
+#                                       it exists (drops what changed its signature), then every function replaced
 #       control/schema/**.sql           what retail.install() applies -> <sharedir>/extension/pg_retail/schema/
 
 root := $(VPATH)
@@ -24,10 +25,12 @@ MODULE_big = pg_retail
 OBJS       = $(patsubst %.c,%.o,$(sort $(call here,src/*.c src/*/*.c)))
 EXTENSION  = control/pg_retail
 # override: the DATA= of `make acceptance` is inherited by every make below it.
-override DATA = $(sort $(call here,control/releases/*.sql control/upgrade/*.sql))
-DATA_built = pg_retail--$(EXTVERSION).sql
+override DATA = $(filter-out %--$(EXTVERSION).sql,$(sort $(call here,control/releases/*.sql)))
+RELEASES   = $(patsubst control/releases/pg_retail--%.sql,%,$(DATA))
+UPGRADES   = $(RELEASES:%=pg_retail--%--$(EXTVERSION).sql)
+DATA_built = pg_retail--$(EXTVERSION).sql $(UPGRADES)
 
-PG_CPPFLAGS = -I$(root)/src -MMD -MP
+PG_CPPFLAGS = -I$(root)/src -MMD -MP -DPG_RETAIL_VERSION=\"$(EXTVERSION)\"
 SHLIB_LINK += -lm
 
 # The suites run through scripts/regress.sh, which gives every script a database of its own.
@@ -71,6 +74,13 @@ pg_retail--$(EXTVERSION).sql: $(SCRIPT_PARTS) $(root)/control/pg_retail.control 
 	@echo 'joining $(notdir $(SCRIPT_PARTS)) -> $@'
 	@{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_retail" to load this file. \quit'; \
 	   for part in $(SCRIPT_PARTS); do echo; awk 1 "$$part"; done; } > $@.tmp
+	@mv $@.tmp $@
+
+# Replacing is safe in an upgrade: the server refuses to replace a function that is not the extension's own.
+$(UPGRADES): pg_retail--%--$(EXTVERSION).sql: pg_retail--$(EXTVERSION).sql $(wildcard $(root)/control/upgrade/*.sql)
+	@{ printf '%s\n' '\echo Use "ALTER EXTENSION pg_retail UPDATE" to load this file. \quit'; \
+	   first='$(root)/control/upgrade/$*.sql'; if [ -e "$$first" ]; then awk 1 "$$first"; fi; \
+	   sed -e 1d -e 's/^CREATE FUNCTION /CREATE OR REPLACE FUNCTION /' pg_retail--$(EXTVERSION).sql; } > $@.tmp
 	@mv $@.tmp $@
 
 schemadir = $(DESTDIR)$(datadir)/extension/pg_retail/schema

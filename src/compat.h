@@ -8,6 +8,8 @@
  * by the name of the core function it stands for: core may export that name
  * in a minor release.
  *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
 #ifndef RETAIL_COMPAT_H
@@ -64,4 +66,4 @@
 #define RETAIL_MODULE_MAGIC(module_version) PG_MODULE_MAGIC
 #endif
 
-#endif							/* RETAIL_COMPAT_H */
+#endif /* RETAIL_COMPAT_H */

@@ -13,8 +13,9 @@
  *	- insertion: line after line, scarce ones first, each where it adds least.
  *
  * A line that may not be split is carried as a whole; of another, as much goes
- * into a parcel as its node has and its tariff takes.  The work is bounded by a number of priced parcels, not
- * by time, so the same problem gives the same plan on any machine.
+ * into a parcel as its node has and its tariff takes.  The work is bounded by
+ * a number of priced parcels, not by time, so the same problem gives the same
+ * plan on any machine.
  *
  * Inside, cost is that of the parcels with one split penalty each.
  *
@@ -545,7 +546,10 @@ SortLines(Search *search)
 
 		search->take[i] = 0;
 		for (int j = 0; j < problem->n_nodes; j++)
-			search->take[i] += (problem->available[SOLVER_CELL(problem, i, j)] > 0);
+		{
+			if (problem->available[SOLVER_CELL(problem, i, j)] > 0)
+				search->take[i]++;
+		}
 		for (; at > 0 && search->take[search->lines[at - 1]] > search->take[i];
 			 at--)
 			search->lines[at] = search->lines[at - 1];

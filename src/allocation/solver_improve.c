@@ -526,10 +526,15 @@ DescribeRegion(Search *search, const Region *region, SolverLine *lines,
 	for (int i = 0; i < n_nodes; i++)
 		search->polish_nodes[i].max_parcels -= search->sent[i];
 	for (int i = 0; i < region->n_parcels; i++)
-		search->polish_nodes[search->parcels[region->parcels[i]].node].max_parcels++;
+	{
+		const Parcel *parcel = &search->parcels[region->parcels[i]];
+
+		search->polish_nodes[parcel->node].max_parcels++;
+	}
 	for (int i = 0; i < region->n_pieces; i++)
 	{
 		const SolverPiece *piece = &region->pieces[i];
+		int			from = search->parcels[piece->parcel].node;
 
 		lines[i] = problem->lines[piece->line];
 		lines[i].quantity = piece->quantity;
@@ -542,8 +547,7 @@ DescribeRegion(Search *search, const Region *region, SolverLine *lines,
 			search->polish_value[cell] =
 				SolverStockValue(problem, piece->line, j);
 		}
-		search->polish_available[SOLVER_CELL(problem, i,
-											 search->parcels[piece->parcel].node)] +=
+		search->polish_available[SOLVER_CELL(problem, i, from)] +=
 			piece->quantity;
 	}
 }

@@ -23,6 +23,8 @@
  *
  * Locking: the slots' lock for single changes (slot.c); never while waiting.
  *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -46,21 +48,20 @@
 #include "worker/worker.h"
 
 /* How often we look whether the worker is gone. */
-#define RETAIL_STOP_POLL_MS		10
+#define RETAIL_STOP_POLL_MS 10
 
 static ProcessUtility_hook_type PreviousProcessUtility = NULL;
 
 /* What the current transaction owes at its end. */
-static Oid	SuspendedDatabase = InvalidOid;
+static Oid SuspendedDatabase = InvalidOid;
 static bool CreatedExtension = false;
 static bool DroppedExtension = false;
 
-static void RetailProcessUtility(PlannedStmt *pstmt, const char *queryString,
-								 bool readOnlyTree,
-								 ProcessUtilityContext context,
-								 ParamListInfo params,
-								 QueryEnvironment *queryEnv,
-								 DestReceiver *dest, QueryCompletion *qc);
+static void
+RetailProcessUtility(PlannedStmt *pstmt, const char *queryString,
+					 bool readOnlyTree, ProcessUtilityContext context,
+					 ParamListInfo params, QueryEnvironment *queryEnv,
+					 DestReceiver *dest, QueryCompletion *qc);
 static const char *DatabaseToLeave(Node *statement);
 static const char *OptionString(List *options, const char *name);
 static bool DropsExtension(DropStmt *statement);
@@ -86,13 +87,11 @@ RetailDdlInit(void)
  */
 static void
 RetailProcessUtility(PlannedStmt *pstmt, const char *queryString,
-					 bool readOnlyTree,
-					 ProcessUtilityContext context,
-					 ParamListInfo params,
-					 QueryEnvironment *queryEnv,
+					 bool readOnlyTree, ProcessUtilityContext context,
+					 ParamListInfo params, QueryEnvironment *queryEnv,
 					 DestReceiver *dest, QueryCompletion *qc)
 {
-	Node	   *statement = pstmt->utilityStmt;
+	Node *statement = pstmt->utilityStmt;
 
 	switch (nodeTag(statement))
 	{
@@ -100,15 +99,15 @@ RetailProcessUtility(PlannedStmt *pstmt, const char *queryString,
 		case T_CreatedbStmt:
 		case T_AlterDatabaseStmt:
 		case T_RenameStmt:
-			{
-				const char *name = DatabaseToLeave(statement);
+		{
+			const char *name = DatabaseToLeave(statement);
 
-				/* Inside a transaction block these fail by themselves. */
-				if (name != NULL &&
-					!IsInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL))
-					LeaveDatabase(name);
-			}
-			break;
+			/* Inside a transaction block these fail by themselves. */
+			if (name != NULL &&
+				!IsInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL))
+				LeaveDatabase(name);
+		}
+		break;
 
 		case T_AlterExtensionStmt:
 			if (strcmp(((AlterExtensionStmt *) statement)->extname,
@@ -178,11 +177,11 @@ DatabaseToLeave(Node *statement)
 static const char *
 OptionString(List *options, const char *name)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach(cell, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, cell);
+		DefElem *option = lfirst_node(DefElem, cell);
 
 		if (strcmp(option->defname, name) == 0 && option->arg != NULL)
 			return defGetString(option);
@@ -196,7 +195,7 @@ OptionString(List *options, const char *name)
 static bool
 DropsExtension(DropStmt *statement)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (statement->removeType != OBJECT_EXTENSION)
 		return false;
@@ -216,8 +215,8 @@ DropsExtension(DropStmt *statement)
 static void
 LeaveDatabase(const char *name)
 {
-	Oid			dboid;
-	pid_t		pid;
+	Oid dboid;
+	pid_t pid;
 
 	if (OidIsValid(SuspendedDatabase) || RecoveryInProgress())
 		return;
@@ -255,18 +254,19 @@ WaitUntilGone(pid_t pid, const char *name)
 		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
 									   RETAIL_STOP_TIMEOUT_MS))
 		{
-			ereport(WARNING,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("the pg_retail worker of database \"%s\" has not stopped yet",
-							name),
-					 errdetail("Its PID is %d.", (int) pid)));
+			ereport(
+				WARNING,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg(
+					 "the pg_retail worker of database \"%s\" has not stopped yet",
+					 name),
+				 errdetail("Its PID is %d.", (int) pid)));
 			return;
 		}
 
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 RETAIL_STOP_POLL_MS,
-						 wait_event_compat("PgRetailWorkerStop"));
+		(void) WaitLatch(
+			MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+			RETAIL_STOP_POLL_MS, wait_event_compat("PgRetailWorkerStop"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -279,11 +279,10 @@ WaitUntilGone(pid_t pid, const char *name)
 static void
 LockExtensionForUpdate(void)
 {
-	Oid			extoid = get_extension_oid(RETAIL_EXTENSION_NAME, true);
+	Oid extoid = get_extension_oid(RETAIL_EXTENSION_NAME, true);
 
 	/* Others are about to be refused, and must not hold up the worker. */
-	if (OidIsValid(extoid) &&
-		extension_ownercheck_compat(extoid, GetUserId()))
+	if (OidIsValid(extoid) && extension_ownercheck_compat(extoid, GetUserId()))
 		LockDatabaseObject(ExtensionRelationId, extoid, 0, AccessExclusiveLock);
 }
 
@@ -294,7 +293,7 @@ LockExtensionForUpdate(void)
 static void
 RetailDdlXactCallback(XactEvent event, void *arg)
 {
-	bool		committed = event == XACT_EVENT_COMMIT;
+	bool committed = event == XACT_EVENT_COMMIT;
 
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
 		event != XACT_EVENT_PREPARE)

@@ -23,6 +23,8 @@
  * after 10 s.  When pg_retail.worker_enabled is off it starts nothing; the
  * workers leave on their own.  Never runs on a standby, nor in pg_upgrade.
  *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -50,11 +52,11 @@
 #include "compat.h"
 #include "worker/worker.h"
 
-#define RETAIL_LAUNCHER_RESTART_S	10
+#define RETAIL_LAUNCHER_RESTART_S 10
 
 /* Waiting for a free background worker of the server: 10 s ... 5 min. */
-#define RETAIL_EXHAUSTED_BASE_MS	10000
-#define RETAIL_EXHAUSTED_CAP_MS		300000
+#define RETAIL_EXHAUSTED_BASE_MS 10000
+#define RETAIL_EXHAUSTED_CAP_MS 300000
 
 StaticAssertDecl(sizeof(RetailWorkerArgs) <= BGW_EXTRALEN,
 				 "the worker's arguments must fit into bgw_extra");
@@ -62,21 +64,21 @@ StaticAssertDecl(sizeof(RetailWorkerArgs) <= BGW_EXTRALEN,
 /* A database where a worker may run. */
 typedef struct RetailDatabase
 {
-	Oid			dboid;
-	char	   *name;
+	Oid dboid;
+	char *name;
 } RetailDatabase;
 
 /* A worker that was registered and has not been seen since. */
 typedef struct RetailPendingWorker
 {
 	BackgroundWorkerHandle *handle; /* NULL when there is none */
-	uint32		generation;
+	uint32 generation;
 } RetailPendingWorker;
 
 static RetailPendingWorker *PendingWorkers = NULL;
 
 /* Registrations refused in a row, and when to try the next. */
-static int	ExhaustedCount = 0;
+static int ExhaustedCount = 0;
 static TimestampTz ExhaustedUntil = 0;
 
 /* What the log has been told already. */
@@ -85,7 +87,8 @@ static bool LoggedFullArray = false;
 
 static void LauncherExit(int code, Datum arg);
 static long LauncherLook(void);
-static List *ReadDatabases(MemoryContext context, bool *role_found, Oid *roleid);
+static List *
+ReadDatabases(MemoryContext context, bool *role_found, Oid *roleid);
 static const RetailDatabase *FindDatabase(List *databases, Oid dboid);
 static void CheckPendingWorkers(void);
 static void RetireSlots(List *databases);
@@ -104,8 +107,8 @@ RetailLauncherRegister(void)
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_flags =
+		BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = RETAIL_LAUNCHER_RESTART_S;
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name),
@@ -130,15 +133,13 @@ RetailLauncherMain(Datum main_arg)
 	BackgroundWorkerUnblockSignals();
 
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	SetConfigOption("application_name", "pg_retail launcher",
-					PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", "pg_retail launcher", PGC_USERSET,
+					PGC_S_SESSION);
 
-	PendingWorkers = MemoryContextAllocZero(TopMemoryContext,
-											RETAIL_MAX_DATABASES *
-											sizeof(RetailPendingWorker));
-	look_context = AllocSetContextCreate(TopMemoryContext,
-										 "pg_retail launcher look",
-										 ALLOCSET_DEFAULT_SIZES);
+	PendingWorkers = MemoryContextAllocZero(
+		TopMemoryContext, RETAIL_MAX_DATABASES * sizeof(RetailPendingWorker));
+	look_context = AllocSetContextCreate(
+		TopMemoryContext, "pg_retail launcher look", ALLOCSET_DEFAULT_SIZES);
 
 	before_shmem_exit(LauncherExit, (Datum) 0);
 	LWLockAcquire(RetailWorkers->lock, LW_EXCLUSIVE);
@@ -149,7 +150,7 @@ RetailLauncherMain(Datum main_arg)
 
 	for (;;)
 	{
-		long		timeout = RetailLauncherNaptime;
+		long timeout = RetailLauncherNaptime;
 
 		if (RetailWorkerEnabled)
 		{
@@ -162,8 +163,7 @@ RetailLauncherMain(Datum main_arg)
 
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 timeout,
-						 wait_event_compat("PgRetailLauncherMain"));
+						 timeout, wait_event_compat("PgRetailLauncherMain"));
 		ResetLatch(MyLatch);
 
 		CHECK_FOR_INTERRUPTS();
@@ -196,10 +196,9 @@ LauncherExit(int code, Datum arg)
 static long
 LauncherLook(void)
 {
-	bool		role_found;
-	Oid			roleid;
-	List	   *databases = ReadDatabases(CurrentMemoryContext,
-										  &role_found, &roleid);
+	bool role_found;
+	Oid roleid;
+	List *databases = ReadDatabases(CurrentMemoryContext, &role_found, &roleid);
 
 	CheckPendingWorkers();
 	RetireSlots(databases);
@@ -208,12 +207,14 @@ LauncherLook(void)
 	if (!role_found)
 	{
 		if (!LoggedMissingRole)
-			ereport(WARNING,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("role \"%s\" of pg_retail.worker_role does not exist",
-							RetailWorkerRole),
-					 errdetail("No pg_retail worker is started."),
-					 errhint("Create the role, or change the setting and reload.")));
+			ereport(
+				WARNING,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" of pg_retail.worker_role does not exist",
+						RetailWorkerRole),
+				 errdetail("No pg_retail worker is started."),
+				 errhint(
+					 "Create the role, or change the setting and reload.")));
 		LoggedMissingRole = true;
 		return RetailLauncherNaptime;
 	}
@@ -232,10 +233,10 @@ LauncherLook(void)
 static List *
 ReadDatabases(MemoryContext context, bool *role_found, Oid *roleid)
 {
-	List	   *databases = NIL;
-	Relation	relation;
+	List *databases = NIL;
+	Relation relation;
 	TableScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -286,7 +287,7 @@ ReadDatabases(MemoryContext context, bool *role_found, Oid *roleid)
 static const RetailDatabase *
 FindDatabase(List *databases, Oid dboid)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach(cell, databases)
 	{
@@ -312,9 +313,9 @@ CheckPendingWorkers(void)
 	{
 		RetailWorkerSlot *slot = &RetailWorkers->slots[i];
 		RetailPendingWorker *pending = &PendingWorkers[i];
-		bool		starting;
-		bool		lost = false;
-		uint32		generation;
+		bool starting;
+		bool lost = false;
+		uint32 generation;
 		TimestampTz started_at;
 
 		LWLockAcquire(RetailWorkers->lock, LW_SHARED);
@@ -325,10 +326,11 @@ CheckPendingWorkers(void)
 
 		if (starting)
 		{
-			pid_t		pid;
+			pid_t pid;
 
 			if (pending->handle != NULL && pending->generation == generation)
-				lost = GetBackgroundWorkerPid(pending->handle, &pid) == BGWH_STOPPED;
+				lost = GetBackgroundWorkerPid(pending->handle, &pid) ==
+					BGWH_STOPPED;
 			else
 				lost = TimestampDifferenceExceeds(started_at, now,
 												  RETAIL_START_TIMEOUT_MS);
@@ -342,11 +344,10 @@ CheckPendingWorkers(void)
 			{
 				slot->state = RETAIL_SLOT_STOPPED;
 				slot->generation++;
-				slot->next_start_at =
-					TimestampTzPlusMilliseconds(now,
-												RetailBackoffMs(RETAIL_EXHAUSTED_BASE_MS,
-																slot->failures,
-																RETAIL_EXHAUSTED_CAP_MS));
+				slot->next_start_at = TimestampTzPlusMilliseconds(
+					now,
+					RetailBackoffMs(RETAIL_EXHAUSTED_BASE_MS, slot->failures,
+									RETAIL_EXHAUSTED_CAP_MS));
 				slot->failures++;
 			}
 			LWLockRelease(RetailWorkers->lock);
@@ -372,7 +373,7 @@ RetireSlots(List *databases)
 	for (int i = 0; i < RETAIL_MAX_DATABASES; i++)
 	{
 		RetailWorkerSlot *slot = &RetailWorkers->slots[i];
-		pid_t		pid = 0;
+		pid_t pid = 0;
 
 		LWLockAcquire(RetailWorkers->lock, LW_EXCLUSIVE);
 		if (slot->state != RETAIL_SLOT_FREE &&
@@ -400,8 +401,8 @@ RetireSlots(List *databases)
 static void
 AddSlots(List *databases)
 {
-	ListCell   *cell;
-	int			without_slot = 0;
+	ListCell *cell;
+	int without_slot = 0;
 
 	LWLockAcquire(RetailWorkers->lock, LW_EXCLUSIVE);
 	foreach(cell, databases)
@@ -432,7 +433,7 @@ static void
 StartWorkers(List *databases, Oid roleid, bool known)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool		probing = false;
+	bool probing = false;
 
 	if (ExhaustedCount > 0 && now < ExhaustedUntil)
 		return;
@@ -459,8 +460,7 @@ StartWorkers(List *databases, Oid roleid, bool known)
 
 		LWLockAcquire(RetailWorkers->lock, LW_EXCLUSIVE);
 		if (slot->state == RETAIL_SLOT_STOPPED &&
-			slot->has_extension == known &&
-			slot->next_start_at <= now &&
+			slot->has_extension == known && slot->next_start_at <= now &&
 			!RetailSlotIsSuspended(slot, now))
 			database = FindDatabase(databases, slot->dboid);
 		if (database != NULL)
@@ -494,8 +494,8 @@ StartWorker(int slotno, const RetailDatabase *database, Oid roleid)
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	MemoryContext old_context;
-	bool		registered;
-	int64		wait;
+	bool registered;
+	int64 wait;
 
 	/* Only the launcher changes the generation of a slot that is in use. */
 	memset(&args, 0, sizeof(args));
@@ -504,8 +504,8 @@ StartWorker(int slotno, const RetailDatabase *database, Oid roleid)
 	args.generation = slot->generation;
 
 	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_flags =
+		BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name),
@@ -545,12 +545,15 @@ StartWorker(int slotno, const RetailDatabase *database, Oid roleid)
 						   RETAIL_EXHAUSTED_CAP_MS);
 	ExhaustedUntil = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
 	if (ExhaustedCount++ == 0)
-		ereport(WARNING,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start the pg_retail worker of database \"%s\"",
-						database->name),
-				 errdetail("All background workers of the server are in use; pg_retail keeps trying."),
-				 errhint("Consider increasing the configuration parameter max_worker_processes.")));
+		ereport(
+			WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("could not start the pg_retail worker of database \"%s\"",
+					database->name),
+			 errdetail(
+				 "All background workers of the server are in use; pg_retail keeps trying."),
+			 errhint(
+				 "Consider increasing the configuration parameter max_worker_processes.")));
 	return false;
 }
 

@@ -18,6 +18,8 @@
  *
  * Life cycle: see RetailSlotState in worker.h.
  *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -33,14 +35,14 @@
 #include "compat.h"
 #include "worker/worker.h"
 
-#define RETAIL_LWLOCK_TRANCHE	"pg_retail_worker"
+#define RETAIL_LWLOCK_TRANCHE "pg_retail_worker"
 
 /* A worker that lived this long has recovered from its earlier failures. */
-#define RETAIL_QUIET_RUN_MS		300000
+#define RETAIL_QUIET_RUN_MS 300000
 
 /* Restart back-off: 1 s, 2 s, 4 s ... 5 min. */
-#define RETAIL_RESTART_BASE_MS	1000
-#define RETAIL_RESTART_CAP_MS	300000
+#define RETAIL_RESTART_BASE_MS 1000
+#define RETAIL_RESTART_CAP_MS 300000
 
 RetailWorkerShared *RetailWorkers = NULL;
 
@@ -82,7 +84,7 @@ RetailSlotShmemRequest(void)
 static void
 RetailSlotShmemStartup(void)
 {
-	bool		found;
+	bool found;
 
 	if (PreviousShmemStartupHook)
 		PreviousShmemStartupHook();
@@ -93,7 +95,8 @@ RetailSlotShmemStartup(void)
 	if (!found)
 	{
 		memset(RetailWorkers, 0, sizeof(RetailWorkerShared));
-		RetailWorkers->lock = &(GetNamedLWLockTranche(RETAIL_LWLOCK_TRANCHE))->lock;
+		RetailWorkers->lock =
+			&(GetNamedLWLockTranche(RETAIL_LWLOCK_TRANCHE))->lock;
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -135,7 +138,7 @@ RetailSlotFindOrAdd(Oid dboid)
 		slot = &RetailWorkers->slots[i];
 		if (slot->state == RETAIL_SLOT_FREE)
 		{
-			uint32		generation = slot->generation;
+			uint32 generation = slot->generation;
 
 			memset(slot, 0, sizeof(RetailWorkerSlot));
 			/* A straggler of the slot's former database must not match. */
@@ -167,11 +170,10 @@ RetailSlotClaim(int slotno, const RetailWorkerArgs *args)
 {
 	RetailWorkerSlot *slot = &RetailWorkers->slots[slotno];
 	TimestampTz now = GetCurrentTimestamp();
-	bool		claimed = false;
+	bool claimed = false;
 
 	LWLockAcquire(RetailWorkers->lock, LW_EXCLUSIVE);
-	if (slot->state == RETAIL_SLOT_STARTING &&
-		slot->dboid == args->dboid &&
+	if (slot->state == RETAIL_SLOT_STARTING && slot->dboid == args->dboid &&
 		slot->generation == args->generation)
 	{
 		if (RetailSlotIsSuspended(slot, now))
@@ -216,9 +218,10 @@ RetailSlotRelease(int slotno, uint32 generation, RetailExitReason reason)
 					TimestampTzPlusMilliseconds(now, RETAIL_RECHECK_MS);
 			}
 		}
-		else if (reason == RETAIL_EXIT_ERROR && !RetailSlotIsSuspended(slot, now))
+		else if (reason == RETAIL_EXIT_ERROR &&
+				 !RetailSlotIsSuspended(slot, now))
 		{
-			int64		wait;
+			int64 wait;
 
 			if (TimestampDifferenceExceeds(slot->started_at, now,
 										   RETAIL_QUIET_RUN_MS))
@@ -260,7 +263,7 @@ RetailSlotSuspend(Oid dboid)
 {
 	RetailWorkerSlot *slot;
 	TimestampTz now = GetCurrentTimestamp();
-	pid_t		pid = 0;
+	pid_t pid = 0;
 
 	LWLockAcquire(RetailWorkers->lock, LW_EXCLUSIVE);
 	slot = RetailSlotFindOrAdd(dboid);
@@ -301,7 +304,7 @@ pid_t
 RetailSlotPid(Oid dboid)
 {
 	RetailWorkerSlot *slot;
-	pid_t		pid = 0;
+	pid_t pid = 0;
 
 	LWLockAcquire(RetailWorkers->lock, LW_SHARED);
 	slot = RetailSlotFind(dboid);
@@ -339,7 +342,7 @@ RetailSlotRecheck(Oid dboid)
 void
 RetailWakeProcess(pid_t pid)
 {
-	PGPROC	   *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
+	PGPROC *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
 
 	if (proc != NULL)
 		SetLatch(&proc->procLatch);
@@ -351,7 +354,7 @@ RetailWakeProcess(pid_t pid)
 void
 RetailWakeLauncher(void)
 {
-	pid_t		pid;
+	pid_t pid;
 
 	LWLockAcquire(RetailWorkers->lock, LW_SHARED);
 	pid = RetailWorkers->launcher_pid;

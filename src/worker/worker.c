@@ -37,6 +37,8 @@
  * It never sleeps inside a transaction.  Where retail.install() has not run
  * yet, and where transactions are read only, a pass does nothing.
  *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -67,27 +69,27 @@
 #include "worker/worker.h"
 
 /* Sleep after errors that could not be recorded: 1 s ... 1 min. */
-#define RETAIL_ERROR_BASE_MS	1000
-#define RETAIL_ERROR_CAP_MS		60000
+#define RETAIL_ERROR_BASE_MS 1000
+#define RETAIL_ERROR_CAP_MS 60000
 
 typedef enum StepResult
 {
-	STEP_RAN,					/* a task ran, well or not */
-	STEP_IDLE,					/* nothing is due, or not installed yet */
-	STEP_ERROR,					/* failed before or beside any task */
-	STEP_NO_EXTENSION,			/* the extension is not in this database */
-	STEP_OTHER_ROLE				/* pg_retail.worker_role is not what we are */
+	STEP_RAN,		   /* a task ran, well or not */
+	STEP_IDLE,		   /* nothing is due, or not installed yet */
+	STEP_ERROR,		   /* failed before or beside any task */
+	STEP_NO_EXTENSION, /* the extension is not in this database */
+	STEP_OTHER_ROLE	   /* pg_retail.worker_role is not what we are */
 } StepResult;
 
 /* settings */
-bool		RetailWorkerEnabled = true;
-int			RetailWorkerNaptime = 1000;
-int			RetailLauncherNaptime = 10000;
-char	   *RetailWorkerRole = NULL;
+bool RetailWorkerEnabled = true;
+int RetailWorkerNaptime = 1000;
+int RetailLauncherNaptime = 10000;
+char *RetailWorkerRole = NULL;
 
 /* this process, when it is a worker */
 static bool IsRetailWorker = false;
-static int	WorkerSlotNo = -1;
+static int WorkerSlotNo = -1;
 static RetailWorkerArgs WorkerArgs;
 static RetailExitReason WorkerExitReason = RETAIL_EXIT_ERROR;
 static MemoryContext PassContext = NULL;
@@ -133,42 +135,27 @@ RetailWorkerInit(void)
 static void
 DefineSettings(void)
 {
-	DefineCustomBoolVariable("pg_retail.worker_enabled",
-							 "Runs background workers in the databases where pg_retail is installed.",
-							 NULL,
-							 &RetailWorkerEnabled,
-							 true,
-							 PGC_SIGHUP,
-							 0,
-							 NULL, NULL, NULL);
+	DefineCustomBoolVariable(
+		"pg_retail.worker_enabled",
+		"Runs background workers in the databases where pg_retail is installed.",
+		NULL, &RetailWorkerEnabled, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_retail.worker_naptime",
-							"Time a worker sleeps when no task is due.",
-							NULL,
-							&RetailWorkerNaptime,
-							1000, 10, 3600 * 1000,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL, NULL, NULL);
+							"Time a worker sleeps when no task is due.", NULL,
+							&RetailWorkerNaptime, 1000, 10, 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
-	DefineCustomIntVariable("pg_retail.launcher_naptime",
-							"Time between two looks of the launcher at the databases.",
-							NULL,
-							&RetailLauncherNaptime,
-							10000, 100, 3600 * 1000,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"pg_retail.launcher_naptime",
+		"Time between two looks of the launcher at the databases.", NULL,
+		&RetailLauncherNaptime, 10000, 100, 3600 * 1000, PGC_SIGHUP,
+		GUC_UNIT_MS, NULL, NULL, NULL);
 
-	DefineCustomStringVariable("pg_retail.worker_role",
-							   "Role that the workers run as.",
-							   "It must be able to log in, and a member of retail_admin. "
-							   "An empty string means the bootstrap superuser.",
-							   &RetailWorkerRole,
-							   "",
-							   PGC_SIGHUP,
-							   0,
-							   NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"pg_retail.worker_role", "Role that the workers run as.",
+		"It must be able to log in, and a member of retail_admin. "
+		"An empty string means the bootstrap superuser.",
+		&RetailWorkerRole, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 /*
@@ -177,7 +164,7 @@ DefineSettings(void)
 void
 RetailWorkerMain(Datum main_arg)
 {
-	int			failures = 0;
+	int failures = 0;
 
 	WorkerSlotNo = DatumGetInt32(main_arg);
 	memcpy(&WorkerArgs, MyBgworkerEntry->bgw_extra, sizeof(WorkerArgs));
@@ -200,21 +187,19 @@ RetailWorkerMain(Datum main_arg)
 	IsRetailWorker = true;
 
 	/* Whatever the database and the role say. */
-	SetConfigOption("application_name", "pg_retail worker",
-					PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("search_path", "pg_catalog",
-					PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("application_name", "pg_retail worker", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed",
 					PGC_SUSET, PGC_S_OVERRIDE);
 
-	PassContext = AllocSetContextCreate(TopMemoryContext,
-										"pg_retail worker pass",
-										ALLOCSET_DEFAULT_SIZES);
+	PassContext = AllocSetContextCreate(
+		TopMemoryContext, "pg_retail worker pass", ALLOCSET_DEFAULT_SIZES);
 
 	for (;;)
 	{
-		long		nap = RetailWorkerNaptime;
-		StepResult	result;
+		long nap = RetailWorkerNaptime;
+		StepResult result;
 
 		result = RunPass();
 
@@ -229,8 +214,7 @@ RetailWorkerMain(Datum main_arg)
 			failures = 0;
 
 		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 nap,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
 						 wait_event_compat("PgRetailWorkerMain"));
 		ResetLatch(MyLatch);
 
@@ -270,7 +254,7 @@ WorkerLeave(RetailExitReason reason)
 static StepResult
 RunPass(void)
 {
-	StepResult	result = STEP_IDLE;
+	StepResult result = STEP_IDLE;
 
 	while (RetailWorkerEnabled)
 	{
@@ -299,26 +283,27 @@ static StepResult
 RunStep(void)
 {
 	volatile StepResult result = STEP_ERROR;
-	ErrorData  *volatile failure = NULL;
+	ErrorData *volatile failure = NULL;
 
 	RunningTask[0] = '\0';
 
-	PG_TRY();
-	{
-		result = CallNextTask();
-	}
-	PG_CATCH();
-	{
-		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(PassContext);
-		failure = CopyErrorData();
-		disable_all_timeouts(false);
-		QueryCancelPending = false;
-		EmitErrorReport();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		RESUME_INTERRUPTS();
-	}
+	PG_TRY()
+		;
+		{
+			result = CallNextTask();
+		}
+		PG_CATCH();
+		{
+			HOLD_INTERRUPTS();
+			MemoryContextSwitchTo(PassContext);
+			failure = CopyErrorData();
+			disable_all_timeouts(false);
+			QueryCancelPending = false;
+			EmitErrorReport();
+			FlushErrorState();
+			AbortCurrentTransaction();
+			RESUME_INTERRUPTS();
+		}
 	PG_END_TRY();
 
 	if (failure != NULL)
@@ -339,7 +324,7 @@ RunStep(void)
 static StepResult
 CallNextTask(void)
 {
-	StepResult	result = STEP_IDLE;
+	StepResult result = STEP_IDLE;
 	static bool confirmed = false;
 
 	SetCurrentStatementStartTimestamp();
@@ -363,7 +348,7 @@ CallNextTask(void)
 
 	if (SchemaIsInstalled() && !XactReadOnly)
 	{
-		int			code;
+		int code;
 
 		PushActiveSnapshot(GetTransactionSnapshot());
 		if (SPI_connect() != SPI_OK_CONNECT)
@@ -374,7 +359,8 @@ CallNextTask(void)
 		if (code != SPI_OK_SELECT || SPI_processed != 1)
 			elog(ERROR, "retail.run_next_task() failed: %s",
 				 SPI_result_code_string(code));
-		if (SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) != NULL)
+		if (SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) !=
+			NULL)
 			result = STEP_RAN;
 
 		SPI_finish();
@@ -393,7 +379,7 @@ CallNextTask(void)
 static bool
 LockExtension(void)
 {
-	Oid			extoid = get_extension_oid(RETAIL_EXTENSION_NAME, true);
+	Oid extoid = get_extension_oid(RETAIL_EXTENSION_NAME, true);
 
 	if (!OidIsValid(extoid))
 		return false;
@@ -411,7 +397,7 @@ LockExtension(void)
 static bool
 ConfiguredRoleIsOurs(void)
 {
-	Oid			roleid = InvalidOid;
+	Oid roleid = InvalidOid;
 
 	if (RetailWorkerRole != NULL && RetailWorkerRole[0] != '\0')
 	{
@@ -429,7 +415,7 @@ ConfiguredRoleIsOurs(void)
 static bool
 SchemaIsInstalled(void)
 {
-	Oid			schemaoid = get_namespace_oid("retail", true);
+	Oid schemaoid = get_namespace_oid("retail", true);
 
 	return OidIsValid(schemaoid) &&
 		OidIsValid(get_relname_relid("task", schemaoid));
@@ -444,46 +430,48 @@ RecordFailure(const char *task, const ErrorData *failure)
 {
 	volatile bool recorded = false;
 
-	PG_TRY();
-	{
-		Oid			types[2] = {TEXTOID, TEXTOID};
-		Datum		values[2];
-
-		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
-		if (LockExtension() && SchemaIsInstalled())
+	PG_TRY()
+		;
 		{
-			PushActiveSnapshot(GetTransactionSnapshot());
-			if (SPI_connect() != SPI_OK_CONNECT)
-				elog(ERROR, "SPI_connect failed");
+			Oid types[2] = {TEXTOID, TEXTOID};
+			Datum values[2];
 
-			values[0] = CStringGetTextDatum(task);
-			values[1] = CStringGetTextDatum(psprintf("%s: %s",
-													 unpack_sql_state(failure->sqlerrcode),
-													 failure->message ? failure->message : "missing error text"));
-			if (SPI_execute_with_args("SELECT retail.record_task_failure($1, $2)",
-									  2, types, values, NULL,
-									  false, 0) != SPI_OK_SELECT)
-				elog(ERROR, "retail.record_task_failure() failed");
-			recorded = true;
+			SetCurrentStatementStartTimestamp();
+			StartTransactionCommand();
+			if (LockExtension() && SchemaIsInstalled())
+			{
+				PushActiveSnapshot(GetTransactionSnapshot());
+				if (SPI_connect() != SPI_OK_CONNECT)
+					elog(ERROR, "SPI_connect failed");
 
-			SPI_finish();
-			PopActiveSnapshot();
+				values[0] = CStringGetTextDatum(task);
+				values[1] = CStringGetTextDatum(
+					psprintf("%s: %s", unpack_sql_state(failure->sqlerrcode),
+							 failure->message ? failure->message
+											  : "missing error text"));
+				if (SPI_execute_with_args(
+						"SELECT retail.record_task_failure($1, $2)", 2, types,
+						values, NULL, false, 0) != SPI_OK_SELECT)
+					elog(ERROR, "retail.record_task_failure() failed");
+				recorded = true;
+
+				SPI_finish();
+				PopActiveSnapshot();
+			}
+			CommitTransactionCommand();
 		}
-		CommitTransactionCommand();
-	}
-	PG_CATCH();
-	{
-		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(PassContext);
-		disable_all_timeouts(false);
-		QueryCancelPending = false;
-		EmitErrorReport();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		RESUME_INTERRUPTS();
-		recorded = false;
-	}
+		PG_CATCH();
+		{
+			HOLD_INTERRUPTS();
+			MemoryContextSwitchTo(PassContext);
+			disable_all_timeouts(false);
+			QueryCancelPending = false;
+			EmitErrorReport();
+			FlushErrorState();
+			AbortCurrentTransaction();
+			RESUME_INTERRUPTS();
+			recorded = false;
+		}
 	PG_END_TRY();
 
 	return recorded;
@@ -511,8 +499,8 @@ retail_note_running_task(PG_FUNCTION_ARGS)
 {
 	if (IsRetailWorker)
 	{
-		char	   *task = text_to_cstring(PG_GETARG_TEXT_PP(0));
-		char	   *activity = psprintf("pg_retail task %s", task);
+		char *task = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		char *activity = psprintf("pg_retail task %s", task);
 
 		strlcpy(RunningTask, task, sizeof(RunningTask));
 		pgstat_report_activity(STATE_RUNNING, activity);

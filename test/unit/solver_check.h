@@ -51,8 +51,9 @@ JudgeFreight(const SolverTariff *tariff, int64_t weight, int64_t volume)
 		{
 			int64_t		over = billed - b->over_g;
 
-			freight += (__extension__ (__int128) (over / b->step_g +
-												  (over % b->step_g > 0))) * b->step_price;
+			int64_t		steps = over / b->step_g + (over % b->step_g > 0);
+
+			freight += (__extension__ (__int128) steps) * b->step_price;
 		}
 		return freight > INT64_C(1000000000000000) ? -1 : (int64_t) freight;
 	}
