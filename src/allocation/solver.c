@@ -39,13 +39,14 @@
 
 #include "solver_internal.h"
 
-/* Head of an allocation; the union keeps what follows it aligned. */
+/* Head of an allocation; the union keeps the 64-bit numbers after it aligned. */
 struct SolverBlock
 {
 	union
 	{
 		SolverBlock *next;
-		max_align_t align;
+		int64_t		integer;
+		double		real;
 	}			head;
 };
 
