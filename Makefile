@@ -26,7 +26,7 @@ export BUILD PG_CONFIG SUITE ONLY DATA
 
 PGXS_TARGETS = all install uninstall installcheck
 
-.PHONY: $(PGXS_TARGETS) help provision demo demo-stop check check-long bench acceptance format lint er-diagram dist clean
+.PHONY: $(PGXS_TARGETS) help provision demo demo-stop check check-long bench acceptance format lint docs dist clean
 
 all: ## build the module and the install script into build/
 install: ## build, then install into the server of PG_CONFIG
@@ -69,8 +69,8 @@ dist: ## the zip for PGXN, of what is committed
 	@git archive --format=zip --prefix='pg_retail-$(EXTVERSION)/' -o '$(BUILD)/pg_retail-$(EXTVERSION).zip' HEAD
 	@echo '$(BUILD)/pg_retail-$(EXTVERSION).zip'
 
-er-diagram: ## write docs/er-diagram.md from the live schema
-	@scripts/er-diagram.sh
+docs: ## write the pages of docs/ that come from the live schema
+	@scripts/docs.sh
 
 clean: ## stop our clusters and remove everything that was made
 	@scripts/cluster.sh clean

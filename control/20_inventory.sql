@@ -49,7 +49,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT001', MESSAGE = 'unknown SKU', DETAIL = format('Line %s names SKU "%s".', bad.n, left(bad.e ->> 'sku', 200)),
 			HINT = 'Make it known with retail.put_sku(), or correct the code.';
 	END IF;
-	RETURN QUERY SELECT s.sku_id, l.e ->> 'node', coalesce(l.e ->> 'condition', 'sellable'), sum((l.e ->> 'qty')::bigint)::bigint, sum(coalesce((l.e ->> 'damaged')::bigint, 0))::bigint
+	RETURN QUERY SELECT s.sku_id, l.e ->> 'node', coalesce(l.e ->> 'condition', 'sellable'), sum((l.e ->> 'qty')::numeric)::bigint, sum(coalesce((l.e ->> 'damaged')::numeric, 0))::bigint
 		FROM jsonb_array_elements(lines) AS l (e) JOIN retail.sku s ON s.code = l.e ->> 'sku'
 		GROUP BY 1, 2, 3 ORDER BY 1, 2;
 END $$;
@@ -140,7 +140,7 @@ DECLARE
 	l record;
 BEGIN
 	PERFORM retail.check_node_access(n);
-	SELECT * INTO doc FROM retail.begin_document('count', document_no, n, NULL, jsonb_build_array(lines, counted_at, complete), counted_at, note);
+	SELECT * INTO doc FROM retail.begin_document('count', document_no, n, NULL, jsonb_build_array(lines, complete), counted_at, note);
 	IF doc.replay IS NOT NULL THEN
 		RETURN doc.replay;
 	END IF;
@@ -152,7 +152,7 @@ BEGIN
 		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines, 'zero') q GROUP BY 1) p;
 	IF complete THEN
 		SELECT c.skus || array_agg(s.sku_id), c.counted || array_agg(0::bigint) INTO c.skus, c.counted
-			FROM retail.stock s WHERE s.node_id = n AND s.sku_id <> ALL (c.skus) HAVING count(*) > 0;
+			FROM retail.stock s WHERE s.node_id = n AND s.sku_id <> ALL (c.skus);
 	END IF;
 	-- Lock first, read in the next statement: a difference computed before the
 	-- lock would undo what committed meanwhile.
@@ -376,7 +376,7 @@ BEGIN
 	SELECT array_agg(DISTINCT r.state) INTO was FROM retail.reservation r WHERE r.hold_id = h.hold_id;
 	IF was <@ ARRAY[new_state] OR (new_state = 'released' AND was <@ '{released,expired}') THEN
 		RETURN jsonb_build_object('hold_id', h.hold_id, 'state', was[1], 'replayed', true);
-	ELSIF NOT was <@ '{held,committed}' THEN
+	ELSIF NOT (was <@ '{held,committed}' OR (new_state = 'released' AND was <@ '{held,committed,released,expired}')) THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = format('hold cannot become %s', new_state), DETAIL = format('Hold "%s" is %s.', hold_key, array_to_string(was, ', ')),
 			HINT = 'Hold the stock anew with another key.';
 	END IF;
@@ -384,10 +384,10 @@ BEGIN
 		UPDATE retail.reservation r SET state = 'committed', expires_at = NULL, changed_at = as_of WHERE r.hold_id = h.hold_id;
 	ELSE
 		SELECT array_agg(r.sku_id) AS skus, array_agg(r.node_id) AS nodes, array_agg('reserved'::text) AS reserved, array_agg('sellable'::text) AS sellable, array_agg(-r.open_quantity) AS quantities INTO l
-			FROM retail.reservation r WHERE r.hold_id = h.hold_id;
+			FROM retail.reservation r WHERE r.hold_id = h.hold_id AND r.open_quantity > 0;
 		UPDATE retail.reservation r SET state = new_state, changed_at = as_of, open_quantity = 0,
 				shipped_quantity = CASE new_state WHEN 'shipped' THEN r.open_quantity ELSE 0 END, released_quantity = CASE new_state WHEN 'released' THEN r.open_quantity ELSE 0 END
-			WHERE r.hold_id = h.hold_id;
+			WHERE r.hold_id = h.hold_id AND r.open_quantity > 0;
 		IF new_state = 'shipped' THEN
 			PERFORM retail.post_stock(l.skus || l.skus, l.nodes || l.nodes, l.reserved || l.sellable, l.quantities || l.quantities, 'sale', 'hold', h.hold_id, as_of);
 		ELSE

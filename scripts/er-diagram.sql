@@ -1,8 +1,8 @@
 -- er-diagram.sql: prints docs/er-diagram.md, the entity-relationship diagram of
--- the live schema (Mermaid), for `make er-diagram`. Run with psql -X -q -A -t.
+-- the live schema (Mermaid), for `make docs`. Run with psql -X -q -A -t.
 SELECT '# Entity-relationship diagram
 
-Generated from the live schema by `make er-diagram`; do not edit. PK, FK and UK mark keys. Dotted lines are
+Generated from the live schema by `make docs`; do not edit. PK, FK and UK mark keys. Dotted lines are
 references without a foreign key: hot tables carry none to rows that all writers share
 (see [inventory](inventory.md)); `retail.check_integrity()` looks for orphans instead.
 ';

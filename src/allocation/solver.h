@@ -90,7 +90,13 @@ typedef struct SolverProblem
 
 	int64_t		split_penalty;	/* for each parcel after the first */
 	int			max_parcels;	/* of the whole plan; 0: unlimited */
-	bool		allow_line_split;	/* may one line come from several nodes? */
+
+	/*
+	 * May one line come in several parcels?  Only a line that no node can send
+	 * whole in one parcel is split, unless capacities leave no other plan;
+	 * exact and lower_bound refer to that set of plans.
+	 */
+	bool		allow_line_split;
 
 	void	   *(*alloc) (void *context, size_t size);	/* NULL on failure */
 	void		(*release) (void *context, void *pointer);
@@ -129,15 +135,18 @@ typedef struct SolverPlan
 	int64_t		lower_bound;	/* no feasible plan costs less */
 	bool		exact;			/* cost is proven optimal */
 	int			short_line;		/* with SOLVER_NO_STOCK or SOLVER_NO_SERVICE:
-								 * a line that cannot be served */
+								 * a line that cannot be served; else -1 */
 } SolverPlan;
 
 typedef enum SolverStatus
 {
 	SOLVER_OK = 0,
 	SOLVER_NO_STOCK,			/* total availability of a line is short */
-	SOLVER_NO_SERVICE,			/* stock is there, but no service can carry it */
-	SOLVER_NO_PLAN,				/* max_parcels, capacity or no-split forbid all */
+	SOLVER_NO_SERVICE,			/* stock is there, but services can carry less
+								 * of it than is ordered */
+	SOLVER_NO_PLAN,				/* max_parcels, capacity or no-split forbid all;
+								 * proven for up to SOLVER_EXACT_LINES lines
+								 * without splitting, else none was found */
 	SOLVER_BAD_PROBLEM,			/* negative or absurd numbers */
 	SOLVER_NO_MEMORY,
 	SOLVER_INTERRUPTED

@@ -459,24 +459,23 @@ SourceOrder(const SourcingRequest *request, bool read_only, SourcingResult *resu
 		ereport(ERROR,
 				errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("out of memory in the allocation solver"));
-	if (result->status == SOLVER_BAD_PROBLEM || result->status == SOLVER_INTERRUPTED)
+	if (result->status == SOLVER_INTERRUPTED)
 		elog(ERROR, "allocation solver: %s", solver_status_text(result->status));
 }
 
-/* Raises the error that tells why there is no plan. */
-void
-ReportNoPlan(const SourcingRequest *request, const SourcingResult *result)
+/* Raises RT020 or RT021 for a line that cannot be served, with the numbers. */
+static void
+ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 {
 	const SourcingRejects *r = &result->rejects;
 	int			line = result->plan.short_line;
-	const SourcingLine *l = &request->lines[Min(Max(line, 0), request->n_lines - 1)];
+	const SourcingLine *l = &request->lines[line];
+	bool		no_stock = result->status == SOLVER_NO_STOCK;
 	int64		available = 0;
 
 	for (int c = 0; c < result->n_candidates; c++)
-		available += result->problem.available[(l - request->lines) * result->n_candidates + c];
-
-	if (result->status == SOLVER_NO_STOCK &&
-		r->inactive + r->incapable + r->closed + r->unreachable + r->full == 0)
+		available += result->problem.available[line * result->n_candidates + c];
+	if (no_stock && r->inactive + r->incapable + r->closed + r->unreachable + r->full == 0)
 		ereport(ERROR,
 				errcode(RT_OUT_OF_STOCK),
 				errmsg("out of stock"),
@@ -486,16 +485,35 @@ ReportNoPlan(const SourcingRequest *request, const SourcingResult *result)
 						  request->pick_up_node ? request->pick_up_node->code : ""),
 				errhint("See retail.available_to_promise() for where the SKU lies."));
 	ereport(ERROR,
-			errcode(result->status == SOLVER_NO_STOCK && r->unreachable == 0 && r->closed == 0 ?
-					RT_OUT_OF_STOCK : RT_UNREACHABLE),
-			errmsg(result->status == SOLVER_NO_STOCK ? "not enough stock that can reach the customer" :
-				   result->status == SOLVER_NO_SERVICE ? "no carrier takes what is ordered" :
-				   "no plan within the limits of the policy"),
-			errdetail("SKU %s: %lld asked, %lld at %d nodes that can serve the order. Other nodes with stock: %d without a lane or rate card, %d closed, %d full today, %d that may not, %d inactive.",
+			errcode(no_stock && r->unreachable + r->closed == 0 ? RT_OUT_OF_STOCK : RT_UNREACHABLE),
+			no_stock ? errmsg("not enough stock that can reach the customer") :
+			errmsg("no carrier takes what is ordered"),
+			errdetail("SKU %s: %lld asked, %lld at %d nodes that can serve the order. Other nodes with stock: %d without a lane or rate card, %d closed, %d that may not, %d inactive.",
 					  l->sku, (long long) l->quantity, (long long) available,
-					  result->n_candidates, r->unreachable, r->closed, r->full,
-					  r->incapable, r->inactive),
-			errhint("See retail.lane, retail.rate_card and retail.node for what serves this destination, and the policy's max_parcels."));
+					  result->n_candidates, r->unreachable, r->closed, r->incapable, r->inactive),
+			errhint("See retail.lane, retail.rate_card and retail.node for what serves this destination."));
+}
+
+/* Raises the error that tells why there is no plan. */
+void
+ReportNoPlan(const SourcingRequest *request, const SourcingResult *result)
+{
+	if (result->status == SOLVER_BAD_PROBLEM)
+		ereport(ERROR,
+				errcode(RT_INVALID_QUANTITY),
+				errmsg("order is too large to plan"),
+				errdetail("Its total weight, volume or cost exceeds 10^15 grams, cubic centimetres or cents."),
+				errhint("Divide the order."));
+	if (result->plan.short_line >= 0)
+		ReportShortLine(request, result);
+	ereport(ERROR,
+			errcode(RT_UNREACHABLE),
+			errmsg("no plan within the limits of policy and capacity"),
+			errdetail("%d nodes can serve the order, %d of them full on the day; policy \"%s\" allows %d parcels (0: any number)%s.",
+					  result->n_candidates, result->rejects.full, request->policy->code,
+					  request->policy->max_parcels,
+					  request->policy->allow_line_split ? "" : " and no split lines"),
+			errhint("Try fewer lines, another day, or a policy with more parcels."));
 }
 
 /* Returns when the customer has a parcel of the plan. */

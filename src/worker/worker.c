@@ -97,7 +97,7 @@ static char RunningTask[2 * NAMEDATALEN];
 
 static void DefineSettings(void);
 static void WorkerExit(int code, Datum arg);
-static void WorkerLeave(RetailExitReason reason) pg_attribute_noreturn();
+static void WorkerLeave(RetailExitReason reason);
 static StepResult RunPass(void);
 static StepResult RunStep(void);
 static StepResult CallNextTask(void);
