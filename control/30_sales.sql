@@ -158,7 +158,8 @@ BEGIN
 	EXCEPTION WHEN SQLSTATE 'RT020' THEN		-- sold to others meanwhile
 		SELECT $4 || array_agg(c.sku_id) AS skus, $5 || array_agg(c.node_id) AS nodes, $6 || array_agg(c.quantity) AS quantities INTO l
 			FROM retail.cancel_units($1, NULL, NULL, as_of, '{"reason": "paid_too_late"}') c;
-		PERFORM retail.add_order_event($1, 'payment_after_cancellation', as_of, detail);
+		PERFORM retail.add_order_event($1, 'payment_after_cancellation', as_of, detail || jsonb_build_object('refund_due', o.paid - o.refunded - (o.total - o.cancelled_amount - o.returned_amount)))
+			FROM retail.sales_order o WHERE o.order_id = $1;
 		PERFORM retail.post_stock(l.skus, l.nodes, array_fill('reserved'::text, ARRAY[cardinality(l.skus)]), l.quantities, 'release', 'order', $1, as_of) WHERE cardinality(l.skus) > 0;
 	END;
 END $$;

@@ -91,10 +91,11 @@ SolverRelease(void *context, void *pointer)
 		pfree(pointer);
 }
 
+/* Other interrupts (invalidations, barriers) can wait for the solver's end. */
 static bool
 SolverInterrupted(void *context)
 {
-	return InterruptPending;
+	return InterruptPending && (QueryCancelPending || ProcDiePending);
 }
 
 /* Finds the stock cell of a SKU at a node, or NULL. */
