@@ -148,6 +148,10 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'a count cannot lie in the future', DETAIL = format('counted_at is %s.', counted_at),
 			HINT = 'Give the moment at which the shelf was counted.';
 	END IF;
+	IF EXISTS (SELECT FROM retail.parse_stock_lines(lines, 'zero') p WHERE p.condition <> 'sellable') THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = 'a count is of sellable goods', DETAIL = left(lines::text, 200),
+			HINT = 'Correct damaged and held goods with retail.adjust_stock().';
+	END IF;
 	SELECT array_agg(p.sku_id) AS skus, array_agg(p.quantity) AS counted INTO c
 		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines, 'zero') q GROUP BY 1) p;
 	IF complete THEN
@@ -181,6 +185,7 @@ DECLARE
 	dest bigint := retail.node_id(to_node, 'receive');
 	doc record;
 	l record;
+	due record;
 	the_transfer bigint;
 	lacking record;
 BEGIN
@@ -195,13 +200,17 @@ BEGIN
 	END IF;
 	SELECT array_agg(p.sku_id ORDER BY p.sku_id) AS skus, array_agg(p.quantity ORDER BY p.sku_id) AS quantities, sum(p.quantity) AS units INTO l
 		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines) q GROUP BY 1) p;
-	-- Both ends are locked at once, in the global order; what is promised to
-	-- customers cannot leave.
-	PERFORM FROM retail.stock s WHERE s.sku_id = ANY (l.skus) AND s.node_id IN (n, dest) ORDER BY s.sku_id, s.node_id FOR NO KEY UPDATE;
-	SELECT k.code, u.quantity, coalesce(s.on_hand - s.reserved, 0) AS free INTO lacking
+	-- Every row is locked at once, in the global order; what is promised to
+	-- customers cannot leave, but what due holds give back can.
+	SELECT array_agg(e.sku_id) AS skus, array_agg(e.node_id) AS nodes, array_agg('reserved'::text) AS counters, array_agg(-e.quantity) AS quantities INTO due
+		FROM retail.mark_expired(as_of, l.skus, wait => true) e;
+	PERFORM FROM retail.stock s WHERE s.sku_id = ANY (l.skus) AND s.node_id = ANY (ARRAY[n, dest] || due.nodes) ORDER BY s.sku_id, s.node_id FOR NO KEY UPDATE;
+	SELECT k.code, u.quantity, f.free INTO lacking
 		FROM unnest(l.skus, l.quantities) u (sku_id, quantity) JOIN retail.sku k USING (sku_id)
-		LEFT JOIN retail.stock s ON s.sku_id = u.sku_id AND s.node_id = n
-		WHERE coalesce(s.on_hand - s.reserved, 0) < u.quantity LIMIT 1;
+		LEFT JOIN retail.stock s ON s.sku_id = u.sku_id AND s.node_id = n,
+		LATERAL (SELECT coalesce(s.on_hand - s.reserved, 0) - coalesce((SELECT sum(e.quantity) FROM unnest(due.skus, due.nodes, due.quantities) e (sku_id, node_id, quantity)
+			WHERE e.sku_id = u.sku_id AND e.node_id = n), 0)) f (free)
+		WHERE f.free < u.quantity LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT020', MESSAGE = 'not enough stock to transfer',
 			DETAIL = format('SKU %s at node %s: %s asked, %s not promised to customers.', lacking.code, from_node, lacking.quantity, greatest(lacking.free, 0)),
@@ -209,7 +218,8 @@ BEGIN
 	END IF;
 	INSERT INTO retail.stock_transfer (document_no, from_node_id, to_node_id, sent_at) VALUES (document_no, n, dest, as_of) RETURNING transfer_id INTO the_transfer;
 	INSERT INTO retail.stock_transfer_line (transfer_id, sku_id, sent) SELECT the_transfer, u.* FROM unnest(l.skus, l.quantities) u;
-	PERFORM retail.post_stock(array_agg(u.sku_id), array_agg(x.node_id), array_agg(x.counter), array_agg(x.sign * u.quantity), 'transfer_out', 'transfer', the_transfer, as_of)
+	PERFORM retail.post_stock(array_agg(u.sku_id) || due.skus, array_agg(x.node_id) || due.nodes, array_agg(x.counter) || due.counters,
+			array_agg(x.sign * u.quantity) || due.quantities, 'transfer_out', 'transfer', the_transfer, as_of)
 		FROM unnest(l.skus, l.quantities) u (sku_id, quantity), (VALUES (n, 'sellable', -1), (dest, 'in_transit', 1)) x (node_id, counter, sign);
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'transfer_id', the_transfer, 'skus', cardinality(l.skus), 'units', l.units));
 END $$;

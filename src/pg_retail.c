@@ -15,13 +15,14 @@
 
 #include "allocation/solver.h"
 #include "catalog/cache.h"
+#include "compat.h"
 #include "worker/worker.h"
 
 #ifndef PG_RETAIL_VERSION
 #define PG_RETAIL_VERSION "unknown"
 #endif
 
-PG_MODULE_MAGIC;
+RETAIL_MODULE_MAGIC(PG_RETAIL_VERSION);
 
 int			retail_max_order_lines = 200;
 

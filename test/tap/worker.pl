@@ -113,11 +113,11 @@ SKIP:
 
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
 	is( $node->safe_psql('postgres', 'SELECT job, schedule, status FROM retail.schedule_jobs()'),
-		"retail_housekeeping|41 3 * * *|scheduled\nretail_integrity|17 3 * * *|scheduled",
+		"retail_housekeeping|41 19 * * *|scheduled\nretail_integrity|17 19 * * *|scheduled",
 		'schedule_jobs() registers the daily jobs');
 	is( $node->safe_psql('postgres', 'SELECT jobname, schedule, command, database, active FROM cron.job ORDER BY jobname'),
-		"retail_housekeeping|41 3 * * *|SELECT retail.run_housekeeping()|postgres|t\n"
-		  . 'retail_integrity|17 3 * * *|SELECT retail.run_integrity_check()|postgres|t',
+		"retail_housekeeping|41 19 * * *|SELECT retail.run_housekeeping()|postgres|t\n"
+		  . 'retail_integrity|17 19 * * *|SELECT retail.run_integrity_check()|postgres|t',
 		'the jobs stand in cron.job');
 	$node->safe_psql('postgres', q{SELECT retail.put_daily_job('retail_integrity', '* * * * *', 'SELECT retail.run_integrity_check()')});
 	is( $node->safe_psql('postgres', 'SELECT job, status FROM retail.schedule_jobs()'),
