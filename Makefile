@@ -46,7 +46,7 @@ demo: ## the whole thing in small: packages, build, a private cluster, a retail 
 demo-stop: ## stop the cluster of `make demo` (its data stays)
 	@scripts/cluster.sh stop demo
 
-check: ## run every suite in a throw-away cluster (SUITE=unit|regress|isolation|pgtap|tap|oracle|fuzz: one)
+check: ## run every suite in a throw-away cluster (SUITE=unit|regress|isolation|pgtap|tap|oracle|fuzz|docs: one)
 	@scripts/check.sh
 
 check-long: ## the same with more oracle cases and longer fuzzing

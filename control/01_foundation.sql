@@ -21,13 +21,21 @@ DECLARE
 	applied text;
 BEGIN
 	PERFORM pg_advisory_xact_lock(hashtext('pg_retail'), 1);
-	CREATE TABLE IF NOT EXISTS retail.schema_migration (
-		file		text PRIMARY KEY,
-		version		text NOT NULL,
-		checksum	text NOT NULL,
-		applied_at	timestamptz NOT NULL DEFAULT now(),
-		applied_by	name NOT NULL DEFAULT current_user
-	);
+	IF to_regclass('retail.schema_migration') IS NULL THEN
+		CREATE TABLE retail.schema_migration (
+			file		text PRIMARY KEY,
+			version		text NOT NULL,
+			checksum	text NOT NULL,
+			applied_at	timestamptz NOT NULL DEFAULT now(),
+			applied_by	name NOT NULL DEFAULT current_user
+		);
+		COMMENT ON TABLE retail.schema_migration IS 'Schema files that install() and upgrade() have applied.';
+		COMMENT ON COLUMN retail.schema_migration.file IS 'Path below the extension''s schema folder.';
+		COMMENT ON COLUMN retail.schema_migration.version IS 'Version that brought the file.';
+		COMMENT ON COLUMN retail.schema_migration.checksum IS 'SHA-256 of the file as applied.';
+		COMMENT ON COLUMN retail.schema_migration.applied_at IS 'When.';
+		COMMENT ON COLUMN retail.schema_migration.applied_by IS 'By whom.';
+	END IF;
 	FOR f IN SELECT * FROM retail.schema_files() LOOP
 		CONTINUE WHEN string_to_array(f.version, '.')::int[] > installed;
 		file := f.file;
@@ -44,12 +52,6 @@ BEGIN
 		END IF;
 		RETURN NEXT;
 	END LOOP;
-	COMMENT ON TABLE retail.schema_migration IS 'Schema files that install() and upgrade() have applied.';
-	COMMENT ON COLUMN retail.schema_migration.file IS 'Path below the extension''s schema folder.';
-	COMMENT ON COLUMN retail.schema_migration.version IS 'Version that brought the file.';
-	COMMENT ON COLUMN retail.schema_migration.checksum IS 'SHA-256 of the file as applied.';
-	COMMENT ON COLUMN retail.schema_migration.applied_at IS 'When.';
-	COMMENT ON COLUMN retail.schema_migration.applied_by IS 'By whom.';
 END $$;
 COMMENT ON FUNCTION retail.apply_schema_files() IS 'Applies what is missing of the schema files up to the extension''s version; install() and upgrade() call it.';
 

@@ -112,6 +112,13 @@ BEGIN
 	PERFORM retail.add_order_event($1, CASE new_status WHEN 'cancelled' THEN 'cancelled' ELSE 'line_cancelled' END, as_of, $5 || jsonb_build_object(
 		'cancelled_units', gone.units, 'cancelled_amount', gone.amount + CASE new_status WHEN 'cancelled' THEN o.freight_total ELSE 0 END,
 		'lines', gone.lines, 'refund_due', greatest(o.paid - o.refunded - (o.total - o.cancelled_amount - o.returned_amount), 0)));
+	IF o.payment_due_at IS NOT NULL THEN		-- a swept hold names what a late payment reserves again
+		UPDATE retail.reservation r SET changed_at = as_of, state = CASE WHEN r.quantity > x.surplus THEN 'expired' ELSE 'released' END,
+			quantity = CASE WHEN r.quantity > x.surplus THEN r.quantity - x.surplus ELSE r.quantity END, released_quantity = CASE WHEN r.quantity > x.surplus THEN r.quantity - x.surplus ELSE r.quantity END
+		FROM (SELECT y.sku_id, y.reservation_id, y.quantity - l.quantity AS surplus FROM retail.reservation y JOIN retail.shipment_line l USING (shipment_id, line_no)
+			  WHERE y.order_id = $1 AND y.state = 'expired') x
+		WHERE r.sku_id = x.sku_id AND r.reservation_id = x.reservation_id AND x.surplus > 0;
+	END IF;
 	RETURN QUERY
 	UPDATE retail.reservation r SET open_quantity = r.open_quantity - x.surplus, released_quantity = r.released_quantity + x.surplus, changed_at = as_of,
 		state = CASE WHEN r.open_quantity > x.surplus THEN r.state WHEN r.shipped_quantity > 0 THEN 'shipped' ELSE 'released' END

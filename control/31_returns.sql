@@ -106,12 +106,7 @@ BEGIN
 	INSERT INTO retail.shipment_line (shipment_id, order_id, line_no, sku_id, quantity)
 		SELECT parcel, l.order_id, l.line_no, l.sku_id, l.quantity FROM retail.order_line l WHERE l.order_id = o.order_id;
 	IF o.total > 0 THEN
-		INSERT INTO retail.payment (method, payment_no, order_id, kind, amount, occurred_at) VALUES ($4, $3, o.order_id, 'payment', o.total, o.placed_at)
-			ON CONFLICT ON CONSTRAINT payment_method_payment_no_key DO NOTHING;
-		IF NOT FOUND THEN
-			RAISE EXCEPTION USING ERRCODE = 'RT030', MESSAGE = 'payment number reused', DETAIL = format('Payment "%s" of method "%s" belongs to another sale or refund.', $3, $4),
-				HINT = 'Give the number that the payment system gave to this sale.';
-		END IF;
+		PERFORM retail.record_money(o.order_id, 'payment', $4, $3, o.total, o.placed_at);
 	END IF;
 	-- What is short is told by rows that cannot change any more.
 	PERFORM FROM retail.stock s WHERE s.node_id = o.pick_up_node_id AND s.sku_id IN (SELECT l.sku_id FROM retail.order_line l WHERE l.order_id = o.order_id)
@@ -399,7 +394,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 	FROM retail.order_line l JOIN retail.sales_order o USING (order_id) LEFT JOIN piece p USING (order_id, line_no)
 	LEFT JOIN promise q USING (order_id, line_no) LEFT JOIN back b USING (order_id, line_no),
 	LATERAL (VALUES ('allocated', l.allocated, 'parcels', p.planned), ('shipped', l.shipped, 'parcels that left', p.gone), ('returned', l.returned, 'returns', b.units),
-		('allocated - shipped', l.allocated - l.shipped, 'reservations', coalesce(q.open, 0) + CASE WHEN o.payment_due_at IS NOT NULL THEN coalesce(q.expired, 0) ELSE 0 END),
+		('allocated - shipped', l.allocated - l.shipped, 'reservations', coalesce(q.open, 0) + CASE WHEN o.payment_due_at IS NOT NULL
+			-- swept, and perhaps cancelled in part since; paying reserves the rest again
+			THEN least(coalesce(q.expired, 0), greatest(l.allocated - l.shipped - coalesce(q.open, 0), 0)) ELSE 0 END),
 		('shipped', CASE WHEN o.fulfilment <> 'counter' THEN l.shipped ELSE 0 END, 'reservations', q.shipped)) x (what, counted, who, summed)
 	WHERE x.counted <> coalesce(x.summed, 0)
 $$;

@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-SUITES="unit regress isolation pgtap tap oracle fuzz"
+SUITES="unit regress isolation pgtap tap oracle fuzz docs"
 RESULTS=$BUILD/results
 export LONG=${LONG:-}
 
@@ -49,6 +49,7 @@ suite_files() {
 		isolation) has_files "$ROOT"/test/isolation/specs/*.spec ;;
 		pgtap) has_files "$ROOT"/test/pgtap/*.sql ;;
 		tap) has_files "$ROOT"/test/tap/*.pl ;;
+		docs) has_files "$ROOT"/docs/*.md ;;
 	esac
 }
 
@@ -58,6 +59,7 @@ suite_command() {
 			COMMAND=(env -u MAKEFLAGS -u MFLAGS CMOCKA_MESSAGE_OUTPUT=TAP make -k --no-print-directory -C "$ROOT/test/$1" check)
 			;;
 		tap) COMMAND=("$ROOT/scripts/tap.sh") ;;
+		docs) COMMAND=("$ROOT/scripts/docs.sh" --check) ;;
 		*) COMMAND=("$ROOT/scripts/regress.sh" "$1") ;;
 	esac
 	case $1 in

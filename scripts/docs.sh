@@ -1,30 +1,65 @@
 #!/usr/bin/env bash
-# docs.sh: writes the pages of docs/ that are made from the live schema: docs/er-diagram.md and docs/reference.md.
+# docs.sh: writes what the documentation takes from elsewhere: docs/er-diagram.md and docs/reference.md from the live
+# schema, and the first SQL of README.md and README.zh-CN.md from expected/example.out, which `make check` proves.
 #
-#   docs.sh            into docs/
-#   docs.sh --check    compares instead; fails when a page is not what the schema says
+#   docs.sh            writes them
+#   docs.sh --check    compares instead, speaking TAP; fails when a page is not current
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$ROOT"
 
-page() {
-	psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$1" -f "scripts/$2.sql"
+MODE=${1:-write}
+NUMBER=0
+STATUS=0
+
+# Replaces a page by standard input, or compares it with that.
+put() {
+	local page=$1 made
+	made=$(mktemp)
+	cat > "$made"
+	NUMBER=$((NUMBER + 1))
+	if [ "$MODE" != --check ]; then
+		cmp -s "$made" "$page" || { cp "$made" "$page"; echo "wrote $page"; }
+	elif diff -u "$page" "$made" > "$made.diff"; then
+		echo "ok $NUMBER - $page is current"
+	else
+		echo "not ok $NUMBER - $page is not current: run make docs"
+		sed 's/^/# /' "$made.diff" | head -n 40
+		STATUS=1
+	fi
+	rm -f "$made" "$made.diff"
 }
 
-scripts/cluster.sh build >&2
-scripts/cluster.sh start docs >&2
-trap 'scripts/cluster.sh destroy docs >&2' EXIT
-eval "$(scripts/cluster.sh env docs)"
-scripts/cluster.sh createdb docs docs >&2
+from_schema() {
+	psql -X -q -A -t -v ON_ERROR_STOP=1 -d docs -f "scripts/$1.sql"
+}
+
+# The page with the text between its example marks replaced.
+with_example() {
+	awk '
+		/^<!-- example end -->$/ { skipping = 0 }
+		!skipping { print }
+		/^<!-- example -->$/ {
+			skipping = 1
+			print "```sql"
+			while ((getline line < "expected/example.out") > 0) if (line !~ /^-- example\.sql:/) print line
+			print "```"
+		}' "$1"
+}
+
+"$ROOT/scripts/cluster.sh" build >&2
+"$ROOT/scripts/cluster.sh" start docs >&2
+trap '"$ROOT/scripts/cluster.sh" destroy docs >&2' EXIT
+eval "$("$ROOT/scripts/cluster.sh" env docs)"
+"$ROOT/scripts/cluster.sh" createdb docs docs >&2
 psql -X -q -v ON_ERROR_STOP=1 -d docs -c 'CREATE EXTENSION pg_retail' -c 'SELECT count(*) FROM retail.install()' >/dev/null
 
-status=0
 for name in er-diagram reference; do
-	if [ "${1:-}" = --check ]; then
-		page docs $name | diff -u "docs/$name.md" - || { echo "docs/$name.md is not current: run make docs"; status=1; }
-	else
-		page docs $name > "docs/$name.md.tmp"
-		mv "docs/$name.md.tmp" "docs/$name.md"
-		echo "wrote docs/$name.md"
-	fi
+	from_schema $name | put docs/$name.md
 done
-exit $status
+for page in README.md README.zh-CN.md; do
+	with_example $page | put $page
+done
+[ "$MODE" != --check ] || echo "1..$NUMBER"
+exit $STATUS
