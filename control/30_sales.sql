@@ -73,6 +73,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.refresh_order_status(bigint) IS 'Internal: sets the status of an order to what its lines and parcels say, and returns it.';
 
+CREATE FUNCTION retail.shrink_parcels(order_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+BEGIN
+	-- What is left of a line stays in its first parcels.
+	UPDATE retail.shipment_line l SET quantity = l.quantity - x.surplus
+	FROM (SELECT p.shipment_id, p.line_no, least(p.quantity, sum(p.quantity) OVER (PARTITION BY p.line_no ORDER BY p.shipment_id) - (b.allocated - b.shipped)) AS surplus
+		  FROM retail.shipment s JOIN retail.shipment_line p USING (shipment_id) JOIN retail.order_line b ON b.order_id = p.order_id AND b.line_no = p.line_no
+		  WHERE s.order_id = $1 AND s.status IN ('planned', 'ready')) x
+	WHERE l.shipment_id = x.shipment_id AND l.line_no = x.line_no AND x.surplus > 0;
+	UPDATE retail.shipment s SET status = CASE WHEN x.units = 0 THEN 'cancelled' ELSE s.status END, weight_g = x.weight_g
+	FROM (SELECT l.shipment_id, sum(l.quantity) AS units, sum(l.quantity * k.weight_g)::bigint AS weight_g
+		  FROM retail.shipment z JOIN retail.shipment_line l USING (shipment_id) JOIN retail.sku k USING (sku_id) WHERE z.order_id = $1 GROUP BY 1) x
+	WHERE s.shipment_id = x.shipment_id AND s.status IN ('planned', 'ready') AND (x.units = 0 OR s.weight_g <> x.weight_g);
+END $$;
+COMMENT ON FUNCTION retail.shrink_parcels(bigint) IS 'Internal: takes what is no longer allocated out of the planned parcels of an order, the latest first, and cancels those that are empty.';
+
 CREATE FUNCTION retail.cancel_units(order_id bigint, sku_ids bigint[], quantities bigint[], as_of timestamptz, detail jsonb)
 RETURNS TABLE (sku_id bigint, node_id bigint, quantity bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -94,16 +110,7 @@ BEGIN
 	) SELECT coalesce(sum(d.units), 0) AS units, coalesce(sum(d.amount), 0) AS amount,
 		jsonb_agg(jsonb_build_object('line_no', d.line_no, 'sku', k.code, 'qty', d.units, 'amount', d.amount) ORDER BY d.line_no) AS lines INTO gone
 	FROM done d JOIN retail.sku k USING (sku_id);
-	-- What is left of a line stays in its first parcels.
-	UPDATE retail.shipment_line l SET quantity = l.quantity - x.surplus
-	FROM (SELECT p.shipment_id, p.line_no, least(p.quantity, sum(p.quantity) OVER (PARTITION BY p.line_no ORDER BY p.shipment_id) - (b.allocated - b.shipped)) AS surplus
-		  FROM retail.shipment s JOIN retail.shipment_line p USING (shipment_id) JOIN retail.order_line b ON b.order_id = p.order_id AND b.line_no = p.line_no
-		  WHERE s.order_id = $1 AND s.status IN ('planned', 'ready')) x
-	WHERE l.shipment_id = x.shipment_id AND l.line_no = x.line_no AND x.surplus > 0;
-	UPDATE retail.shipment s SET status = CASE WHEN x.units = 0 THEN 'cancelled' ELSE s.status END, weight_g = x.weight_g
-	FROM (SELECT l.shipment_id, sum(l.quantity) AS units, sum(l.quantity * k.weight_g)::bigint AS weight_g
-		  FROM retail.shipment z JOIN retail.shipment_line l USING (shipment_id) JOIN retail.sku k USING (sku_id) WHERE z.order_id = $1 GROUP BY 1) x
-	WHERE s.shipment_id = x.shipment_id AND s.status IN ('planned', 'ready') AND (x.units = 0 OR s.weight_g <> x.weight_g);
+	PERFORM retail.shrink_parcels($1);
 	new_status := retail.refresh_order_status($1);
 	UPDATE retail.sales_order x SET cancelled_amount = x.cancelled_amount + gone.amount + CASE new_status WHEN 'cancelled' THEN x.freight_total - x.freight_cancelled ELSE 0 END,
 		freight_cancelled = CASE new_status WHEN 'cancelled' THEN x.freight_total ELSE x.freight_cancelled END,

@@ -181,7 +181,7 @@ CREATE INDEX order_event_recorded ON retail.order_event USING brin (recorded_at)
 COMMENT ON TABLE retail.order_event IS 'Everything that happened to an order; append-only, other rooms listen to it.';
 COMMENT ON COLUMN retail.order_event.event_id IS 'Surrogate key, in no promised order.';
 COMMENT ON COLUMN retail.order_event.order_id IS 'The order.';
-COMMENT ON COLUMN retail.order_event.kind IS 'placed, sold, paid, refunded, ready, shipped, delivered, line_cancelled, cancelled, payment_after_cancellation, returned, inspected.';
+COMMENT ON COLUMN retail.order_event.kind IS 'placed, sold, partly_paid, paid, refunded, ready, shipped, delivered, line_cancelled, cancelled, payment_after_cancellation, returned, inspected.';
 COMMENT ON COLUMN retail.order_event.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN retail.order_event.recorded_at IS 'When it was written down.';
 COMMENT ON COLUMN retail.order_event.actor IS 'Role that called.';

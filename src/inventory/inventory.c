@@ -28,6 +28,7 @@ typedef struct StockDelta
 	int64		sku_id;
 	int64		node_id;
 	int64		change[STOCK_N_COUNTERS];
+	int64		promised;		/* units that a guarded posting promises */
 	int64		safety;			/* -1: not guarded */
 } StockDelta;
 
@@ -105,8 +106,11 @@ SumPostings(const StockPosting *postings, int n, StockDelta *deltas)
 		}
 		d = &deltas[count - 1];
 		d->change[p->counter] += p->quantity;
-		if (p->counter == STOCK_RESERVED && p->quantity > 0)
+		if (p->counter == STOCK_RESERVED && p->quantity > 0 && p->safety >= 0)
+		{
+			d->promised += p->quantity;
 			d->safety = Max(d->safety, p->safety);
+		}
 	}
 	return count;
 }
@@ -159,11 +163,14 @@ WriteMovements(const StockDelta *deltas, int n, const StockCause *cause)
 	pfree(conditions);
 }
 
-/* Updates one row; false when its guard refuses. */
+/*
+ * Updates one row; false when its guard refuses.  A promise is guarded even
+ * when due holds give back as much: what they held may be gone from the shelf.
+ */
 static bool
 UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
 {
-	bool		guarded = delta->safety >= 0 && delta->change[STOCK_RESERVED] > 0;
+	bool		guarded = delta->promised > 0;
 	Datum		values[9] = {
 		Int64GetDatum(delta->sku_id),
 		Int64GetDatum(delta->node_id),
@@ -205,7 +212,7 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 	WriteMovements(deltas, count, cause);
 	for (int i = 0; i < count; i++)
 	{
-		bool		empty = true;
+		bool		empty = deltas[i].promised == 0;
 
 		CHECK_FOR_INTERRUPTS();
 		for (int c = 0; c < STOCK_N_COUNTERS; c++)
@@ -219,9 +226,11 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 			RetailExecute(&select_free, key, NULL, false, SPI_OK_SELECT);
 			shortage->sku_id = deltas[i].sku_id;
 			shortage->node_id = deltas[i].node_id;
-			shortage->wanted = deltas[i].change[STOCK_RESERVED];
+			shortage->wanted = deltas[i].promised;
+			/* What this posting gives back counts as available. */
 			shortage->available = SPI_processed == 0 ? 0 :
-				Max(RetailCellInt64(0, 1, NULL) - deltas[i].safety, 0);
+				Max(RetailCellInt64(0, 1, NULL) + deltas[i].promised -
+					deltas[i].change[STOCK_RESERVED] - deltas[i].safety, 0);
 			return false;
 		}
 	}

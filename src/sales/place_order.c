@@ -50,6 +50,7 @@ typedef struct Placement
 	bool		freight_given;
 	int64		freight;		/* charged, cents */
 	bool		on_delivery;
+	bool		nothing_due;	/* an order of 0.00 is paid as it stands */
 	int64		order_id;
 	TimestampTz promised_at;
 	int64	   *shipment_ids;
@@ -177,7 +178,8 @@ WriteOrder(Placement *p)
 	values[7] = Float8GetDatum(s->longitude);
 	values[8] = PointerGetDatum(p->order->recipient);
 	values[9] = Int64GetDatum(s->pick_up_node ? s->pick_up_node->id : 0);
-	values[10] = CStringGetTextDatum(p->on_delivery ? "on_delivery" : "unpaid");
+	values[10] = CStringGetTextDatum(p->on_delivery ? "on_delivery" :
+									 p->nothing_due ? "paid" : "unpaid");
 	values[11] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
 	values[12] = Int64GetDatum(p->order->goods_total);
 	values[13] = Int64GetDatum(p->order->discount_total);
@@ -194,7 +196,7 @@ WriteOrder(Placement *p)
 		nulls[8] = 'n';
 	if (!s->pick_up_node)
 		nulls[9] = 'n';
-	if (p->on_delivery)
+	if (p->on_delivery || p->nothing_due)
 		nulls[11] = 'n';
 	RetailExecute(&insert_order, values, nulls, false, SPI_OK_INSERT_RETURNING);
 	if (SPI_processed == 0)
@@ -285,7 +287,8 @@ WritePieces(Placement *p)
 		values[c + 1] = RetailInt64Array(columns[c], plan->n_pieces);
 	values[6] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
 	values[7] = TimestampTzGetDatum(s->as_of);
-	RetailExecute(&insert_pieces, values, p->on_delivery ? "      n " : NULL, false, SPI_OK_INSERT);
+	RetailExecute(&insert_pieces, values,
+				  p->on_delivery || p->nothing_due ? "      n " : NULL, false, SPI_OK_INSERT);
 }
 
 /* Writes the decision with its trace, and the first event of the order. */
@@ -377,6 +380,24 @@ typedef enum Outcome
 	OUTRUN						/* another buyer took the stock */
 } Outcome;
 
+/* Writes the order with all its rows, stock last. */
+static Outcome
+WriteAll(Placement *p, bool wait)
+{
+	StockPosting *postings;
+	int			n;
+
+	if (!WriteOrder(p))
+		return TAKEN;
+	WriteLines(p);
+	for (int i = 0; i < p->result.plan.n_parcels; i++)
+		p->shipment_ids[i] = WriteShipment(p, i);
+	WritePieces(p);
+	WriteDecision(p);
+	postings = SweepExpired(p, wait, p->result.plan.n_pieces, &n);
+	return TakeStock(p, postings, n) ? PLACED : OUTRUN;
+}
+
 /* Decides and writes the order once, in a subtransaction. */
 static Outcome
 Attempt(Placement *p, bool wait)
@@ -384,9 +405,7 @@ Attempt(Placement *p, bool wait)
 	const SourcingRequest *s = &p->order->sourcing;
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	Outcome		outcome = TAKEN;
-	StockPosting *postings;
-	int			n;
+	volatile Outcome outcome = TAKEN;
 
 	SourceOrder(s, false, &p->result);
 	if (p->result.status != SOLVER_OK)
@@ -394,20 +413,29 @@ Attempt(Placement *p, bool wait)
 	p->promised_at = PlanPromise(s, &p->result);
 	if (!p->freight_given)
 		p->freight = PlanFreight(&p->result.plan);
+	p->nothing_due = p->order->goods_total - p->order->discount_total + p->freight == 0;
 	p->shipment_ids = palloc(sizeof(int64) * p->result.plan.n_parcels);
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
-	if (WriteOrder(p))
+	PG_TRY();
 	{
-		WriteLines(p);
-		for (int i = 0; i < p->result.plan.n_parcels; i++)
-			p->shipment_ids[i] = WriteShipment(p, i);
-		WritePieces(p);
-		WriteDecision(p);
-		postings = SweepExpired(p, wait, p->result.plan.n_pieces, &n);
-		outcome = TakeStock(p, postings, n) ? PLACED : OUTRUN;
+		outcome = WriteAll(p, wait);
 	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* An error that left us inside would abort the session's next statements. */
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 	if (outcome == OUTRUN)
 		RollbackAndReleaseCurrentSubTransaction();
 	else

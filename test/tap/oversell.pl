@@ -49,6 +49,22 @@ is_deeply(sqlstates($node, $log), { RT020 => $clients }, 'orders and holds of on
 is($node->safe_psql('few', q{SELECT reserved <= on_hand, on_hand - reserved < 5 FROM retail.stock}), 't|t', 'nothing is promised twice, and nothing is left over');
 integrity_ok($node, 'few');
 
+# A buyer who does not wait for the lock is told so, and his session goes on.
+my $locker = $node->background_psql('few');
+$locker->query_safe('BEGIN; SELECT FROM retail.stock FOR UPDATE');
+$node->safe_psql('few', q{SELECT retail.receive_stock('r2', 'S1', '[{"sku": "A1", "qty": 1}]')});
+my ($rc, $out, $err) = $node->psql('few', q{
+SET lock_timeout = '100ms';
+SELECT retail.cancel_order('app', (SELECT external_no FROM retail.sales_order ORDER BY order_id LIMIT 1));
+SELECT retail.place_order('app', 'L1', '[{"sku": "A1", "qty": 1}]', '{"region": "R1"}', as_of => now() + interval '2 days');
+SELECT 'alive';
+}, on_error_stop => 0);
+is($out, 'alive', 'a session whose order met lock_timeout goes on');
+like($err, qr/lock timeout.*lock timeout/s, 'after both calls were cancelled');
+$locker->query_safe('COMMIT');
+$locker->quit;
+integrity_ok($node, 'few');
+
 # ---- three SKUs, five nodes --------------------------------------------------------------------------------
 
 # Each order takes one of each, named in any order. Every node has 200 of each: 1,000 orders, no more and no fewer.
