@@ -95,7 +95,7 @@ sub stock_chain
 	my ($node, $db, $quantity, @codes) = @_;
 	my $list = join(', ', map { "'$_'" } @codes);
 	$node->safe_psql($db, qq{
-SELECT retail.receive_stock('first ' || n.code, n.code, (SELECT jsonb_agg(jsonb_build_object('sku', k.code, 'qty', $quantity)) FROM retail.sku k))
+SELECT retail.receive_stock('first ' || n.code, n.code, (SELECT jsonb_agg(jsonb_build_object('sku', k.code, 'qty', $quantity) ORDER BY k.code) FROM retail.sku k))
 FROM retail.node n WHERE n.code IN ($list) ORDER BY n.code});
 	return;
 }

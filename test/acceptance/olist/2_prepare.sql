@@ -1,6 +1,6 @@
 -- 2_prepare.sql: which orders teach the rate card and which are placed, and
 -- the requests for the latter.
-ANALYZE;
+ANALYZE olist.customer, olist.item, olist."order", olist.product, olist.seller, olist.zip;
 
 -- What a seller sent of an order: freight is known for it, so it is the unit
 -- from which the rate card learns.
@@ -33,4 +33,4 @@ SELECT o.order_id, ntile(:slices) OVER (ORDER BY o.purchased, o.order_id) AS sli
 FROM olist."order" o JOIN olist.customer c USING (customer_id) JOIN olist.half h USING (order_id)
 WHERE NOT h.teaches;
 CREATE INDEX ON olist.request (slice, as_of);
-ANALYZE;
+ANALYZE olist.sent, olist.half, olist.request;
