@@ -236,7 +236,7 @@ DECLARE
 BEGIN
 	SELECT * INTO t FROM retail.stock_transfer x WHERE x.document_no = $1 FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'unknown transfer', DETAIL = format('No transfer has the number "%s".', document_no),
+		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'unknown transfer', DETAIL = CASE WHEN document_no IS NULL THEN 'document_no is null.' ELSE format('No transfer has the number "%s".', left(document_no, 200)) END,
 			HINT = 'Use the document_no given to retail.transfer_out().';
 	END IF;
 	PERFORM retail.check_node_access(t.to_node_id);
@@ -378,7 +378,7 @@ BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
 	SELECT * INTO h FROM retail.stock_hold x WHERE x.hold_key = $1 FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'unknown hold', DETAIL = format('No hold has the key "%s".', hold_key),
+		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'unknown hold', DETAIL = CASE WHEN hold_key IS NULL THEN 'hold_key is null.' ELSE format('No hold has the key "%s".', left(hold_key, 200)) END,
 			HINT = 'Use the key given to retail.hold_stock().';
 	END IF;
 	PERFORM retail.check_node_access(r.node_id) FROM retail.reservation r WHERE r.hold_id = h.hold_id;

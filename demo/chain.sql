@@ -3,11 +3,13 @@
 --
 -- psql variables: skus    number of SKUs (2000)         stores  number of stores (310)
 --                 fill    share of the SKU x node pairs that have stock (0.15)
+--                 capacity  parcels that a store packs a day (200); a warehouse packs a hundred times as many
 -- The same variables always give the same chain. Prints one line a step.
 
 \if :{?skus} \else \set skus 2000 \endif
 \if :{?stores} \else \set stores 310 \endif
 \if :{?fill} \else \set fill 0.15 \endif
+\if :{?capacity} \else \set capacity 200 \endif
 
 \pset tuples_only on
 \pset format unaligned
@@ -105,7 +107,7 @@ INSERT INTO chain_node
 	ORDER BY c.code, k.k;
 SELECT count(retail.put_node(code, name, kind, region, round(latitude::numeric, 5)::float8, round(longitude::numeric, 5)::float8, calendar => CASE kind WHEN 'store' THEN 'STORE' ELSE 'WAREHOUSE' END,
 		cut_off => CASE kind WHEN 'store' THEN '17:00' ELSE '16:00' END::time, processing_minutes => CASE kind WHEN 'store' THEN 45 ELSE 120 END,
-		daily_capacity => CASE kind WHEN 'store' THEN 200 ELSE 20000 END, can_pick_up => kind = 'store', temperature_classes => temperature_classes,
+		daily_capacity => CASE kind WHEN 'store' THEN 1 ELSE 100 END * :capacity, can_pick_up => kind = 'store', temperature_classes => temperature_classes,
 		parcel_cost => CASE kind WHEN 'store' THEN 3.50 ELSE 2.20 END, unit_cost => CASE kind WHEN 'store' THEN 0.60 ELSE 0.35 END)) FROM chain_node \gset nodes_
 
 -- ---- carriers, lanes, rate cards (the figures are ours, of a plausible size) ----------------------------------------------

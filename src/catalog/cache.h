@@ -147,11 +147,37 @@ typedef struct RetailCatalog
 	CatalogPolicy *policies;
 } RetailCatalog;
 
+/* Bytes of a code that tell codes apart. */
+#define CODE_LENGTH		256
+
+/* Entry of the hash tables by code. */
+typedef struct CodeEntry
+{
+	char		code[CODE_LENGTH];
+	void	   *object;
+} CodeEntry;
+
+/* Entry of the hash table of lanes. */
+typedef struct LaneKey
+{
+	int64		origin;
+	int64		destination;
+	int64		origin_is_node;
+} LaneKey;
+
+typedef struct LaneEntry
+{
+	LaneKey		key;
+	CatalogLane *first;
+} LaneEntry;
+
 extern void RetailCatalogInit(void);
 
 /* The catalogue as committed now; valid until the transaction ends. */
 extern const RetailCatalog *RetailCatalogGet(void);
+extern uint32 TemperatureBits(const char *classes);
 
+/* lookup.c */
 extern const CatalogNode *CatalogNodeById(const RetailCatalog *catalog, int64 id);
 extern const CatalogNode *CatalogNodeByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogRegion *CatalogRegionByCode(const RetailCatalog *catalog, const char *code);
@@ -163,7 +189,6 @@ extern const CatalogPolicy *CatalogPolicyFor(const RetailCatalog *catalog, const
 extern int	CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
 						 const CatalogRegion *destination, double distance_km,
 						 TimestampTz as_of, const CatalogLane **lanes, int *tariffs);
-extern uint32 TemperatureBits(const char *classes);
 
 /* calendar.c */
 extern bool CatalogDeparture(const CatalogNode *node, TimestampTz as_of,

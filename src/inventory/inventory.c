@@ -63,6 +63,12 @@ static RetailStatement select_free = {
 	2, {INT8OID, INT8OID}
 };
 
+static RetailStatement select_codes = {
+	"SELECT coalesce((SELECT code FROM retail.sku WHERE sku_id = $1), $1::text),"
+	" coalesce((SELECT code FROM retail.node WHERE node_id = $2), $2::text)",
+	2, {INT8OID, INT8OID}
+};
+
 static RetailStatement select_safety = {
 	"SELECT sku_id, node_id, quantity FROM retail.safety_stock"
 	" WHERE sku_id = ANY ($1) AND node_id = ANY ($2) AND (channel_id = $3 OR channel_id IS NULL)"
@@ -293,11 +299,14 @@ LookUpSafety(StockPosting *postings, int n, Datum skus, Datum nodes, int64 chann
 static void
 ReportShortage(const StockShortage *shortage)
 {
+	Datum		key[2] = {Int64GetDatum(shortage->sku_id), Int64GetDatum(shortage->node_id)};
+
+	RetailExecute(&select_codes, key, NULL, false, SPI_OK_SELECT);
 	ereport(ERROR,
 			errcode(RT_OUT_OF_STOCK),
 			errmsg("out of stock"),
-			errdetail("SKU %lld at node %lld: %lld asked, %lld available to promise.",
-					  (long long) shortage->sku_id, (long long) shortage->node_id,
+			errdetail("SKU %s at node %s: %lld asked, %lld available to promise.",
+					  RetailCellText(0, 1), RetailCellText(0, 2),
 					  (long long) shortage->wanted, (long long) shortage->available),
 			errhint("See retail.available_to_promise() for where the SKU lies."));
 }

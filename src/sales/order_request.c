@@ -12,6 +12,7 @@
 #include "sales/order_request.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #define LINE_HINT "A line is an object such as {\"sku\": \"A1\", \"qty\": 2, \"price\": 9.90, \"discount\": 0.50, \"unit\": \"BOX\"}; price, discount and unit may be left out."
@@ -50,14 +51,33 @@ JsonText(const JsonbValue *value)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
+/* Cuts a text of the caller that an error shows: he may have sent a megabyte. */
+static const char *
+Excerpt(const char *text)
+{
+	int			length = (int) strlen(text);
+	int			shown = pg_mbcharcliplen(text, length, 200);
+
+	return shown == length ? text : psprintf("%s...", pnstrdup(text, shown));
+}
+
+/* Shows a JSON value in an error. */
+static const char *
+JsonExcerpt(JsonbValue *value)
+{
+	Jsonb	   *jsonb = JsonbValueToJsonb(value);
+
+	return Excerpt(JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));
+}
+
 /* Raises RT011 for a line that is not of the right form. */
 static void
-MalformedLine(int line)
+MalformedLine(int line, JsonbValue *element)
 {
 	ereport(ERROR,
 			errcode(RT_INVALID_LINES),
 			errmsg("line %d is malformed", line + 1),
-			errdetail("It is no object, or lacks \"sku\", or a field has the wrong type."),
+			errdetail("It is %s.", JsonExcerpt(element)),
 			errhint(LINE_HINT));
 }
 
@@ -74,9 +94,7 @@ LineMoney(JsonbContainer *object, int line, const char *key, int64 *cents)
 		ereport(ERROR,
 				errcode(RT_INVALID_MONEY),
 				errmsg("invalid %s in line %d", key, line + 1),
-				errdetail("%s is %s.", key, value.type == jbvNumeric ?
-						  DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric))) :
-						  "not a number"),
+				errdetail("%s is %s.", key, JsonExcerpt(&value)),
 				errhint("Give 0 or more, below one billion, with at most two decimals."));
 	return true;
 }
@@ -90,14 +108,14 @@ ParseLine(JsonbValue *element, int line, InputLine *input)
 
 	memset(input, 0, sizeof(*input));
 	if (element->type != jbvBinary || !JsonContainerIsObject(object))
-		MalformedLine(line);
+		MalformedLine(line, element);
 	if (!FindKey(object, "sku", &value) || value.type != jbvString)
-		MalformedLine(line);
+		MalformedLine(line, element);
 	input->sku = JsonText(&value);
 	if (FindKey(object, "unit", &value))
 	{
 		if (value.type != jbvString)
-			MalformedLine(line);
+			MalformedLine(line, element);
 		input->unit = JsonText(&value);
 	}
 	if (!FindKey(object, "qty", &value) || value.type != jbvNumeric ||
@@ -106,10 +124,8 @@ ParseLine(JsonbValue *element, int line, InputLine *input)
 		ereport(ERROR,
 				errcode(RT_INVALID_QUANTITY),
 				errmsg("invalid quantity in line %d", line + 1),
-				errdetail("SKU \"%s\" has quantity %s.", input->sku,
-						  FindKey(object, "qty", &value) && value.type == jbvNumeric ?
-						  DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric))) :
-						  "missing or not a number"),
+				errdetail("SKU \"%s\" has quantity %s.", Excerpt(input->sku),
+						  FindKey(object, "qty", &value) ? JsonExcerpt(&value) : "null"),
 				errhint("Give a whole number from 1 to 1000000000."));
 	input->has_price = LineMoney(object, line, "price", &input->price);
 	LineMoney(object, line, "discount", &input->discount);
@@ -179,14 +195,14 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_SKU),
 				isnull ? errmsg("unknown SKU") : errmsg("SKU is inactive"),
-				errdetail("Line %d names SKU \"%s\".", row + 1, input->sku),
+				errdetail("Line %d names SKU \"%s\".", row + 1, Excerpt(input->sku)),
 				errhint("Make it known with retail.put_sku(), or correct the code."));
 	factor = RetailCellInt64(row, 7, &isnull);
 	if (isnull)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_OBJECT),
 				errmsg("unknown unit"),
-				errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku, input->unit),
+				errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku, Excerpt(input->unit)),
 				errhint("See retail.sku_unit, or add the pack with retail.put_sku_unit()."));
 	if (input->quantity > RETAIL_MAX_QUANTITY / factor)
 		ereport(ERROR,
@@ -293,8 +309,7 @@ Coordinate(JsonbContainer *object, const char *key, double limit, double *result
 		ereport(ERROR,
 				errcode(RT_INVALID_COORDINATES),
 				errmsg("invalid coordinates"),
-				value.type == jbvNumeric ? errdetail("%s is %g.", key, *result) :
-				errdetail("%s is not a number.", key),
+				errdetail("%s is %s.", key, JsonExcerpt(&value)),
 				errhint("Give degrees (WGS 84): lat from -90 to 90, lon from -180 to 180, both or neither."));
 	return true;
 }
@@ -325,14 +340,13 @@ ResolveDestination(OrderRequest *order, Jsonb *destination)
 	sourcing->located = has_lat;
 	if (FindKey(&destination->root, "region", &value))
 	{
-		char	   *code = value.type == jbvString ? JsonText(&value) : pstrdup("");
-
-		sourcing->region = CatalogRegionByCode(sourcing->catalog, code);
+		if (value.type == jbvString)
+			sourcing->region = CatalogRegionByCode(sourcing->catalog, JsonText(&value));
 		if (sourcing->region == NULL)
 			ereport(ERROR,
 					errcode(RT_UNKNOWN_REGION),
 					errmsg("unknown region"),
-					errdetail("Region \"%s\" is not in the catalogue.", code),
+					errdetail("Region %s is not in the catalogue.", JsonExcerpt(&value)),
 					errhint("Make it known with retail.put_region(), or give coordinates instead."));
 	}
 	else if (has_lat)
@@ -361,7 +375,7 @@ ResolvePickUp(OrderRequest *order, const char *code)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_NODE),
 				errmsg("unknown pick-up node"),
-				code ? errdetail("Node \"%s\" is not in the catalogue, or inactive.", code) :
+				code ? errdetail("Node \"%s\" is not in the catalogue, or inactive.", Excerpt(code)) :
 				errdetail("pick_up_node is null."),
 				errhint("Name a node that customers may collect from."));
 	if (!node->can_pick_up)
@@ -402,14 +416,14 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_CHANNEL),
 				sourcing->channel ? errmsg("channel is inactive") : errmsg("unknown channel"),
-				errdetail("Channel \"%s\".", arguments->channel),
+				errdetail("Channel \"%s\".", Excerpt(arguments->channel)),
 				errhint("See SELECT code, name FROM retail.channel, or make it known with retail.put_channel()."));
 	sourcing->policy = CatalogPolicyFor(sourcing->catalog, arguments->policy, sourcing->channel->id);
 	if (sourcing->policy == NULL)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_OBJECT),
 				errmsg("unknown allocation policy"),
-				arguments->policy ? errdetail("Policy \"%s\" does not exist, or is retired.", arguments->policy) :
+				arguments->policy ? errdetail("Policy \"%s\" does not exist, or is retired.", Excerpt(arguments->policy)) :
 				errdetail("No policy is active for channel \"%s\".", arguments->channel),
 				errhint("See SELECT code, version, status FROM retail.allocation_policy."));
 	ResolveLines(order, arguments->lines, read_only);
@@ -421,7 +435,7 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 		ereport(ERROR,
 				errcode(RT_INVALID_ARGUMENT),
 				errmsg("invalid fulfilment"),
-				errdetail("fulfilment is \"%s\".", arguments->fulfilment),
+				errdetail("fulfilment is \"%s\".", Excerpt(arguments->fulfilment)),
 				errhint("Use ship or pick_up; till sales go to retail.record_sale()."));
 	KeepRecipient(order, arguments->destination);
 	return order;

@@ -123,13 +123,13 @@ TextArgument(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
-/* Raises RT016 when an argument that is needed is null. */
+/* Raises the given error when an argument that is needed is null. */
 static void
-RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name)
+RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name, int code)
 {
 	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
-				errcode(RT_INVALID_ARGUMENT),
+				errcode(code),
 				errmsg("%s is missing", name),
 				errdetail("%s is null.", name),
 				errhint("Give a value for %s.", name));
@@ -591,12 +591,12 @@ retail_place_order(PG_FUNCTION_ARGS)
 	const CatalogChannel *channel;
 	char	   *payment;
 
-	RequireArgument(fcinfo, 0, "channel");
-	RequireArgument(fcinfo, 1, "external_no");
-	RequireArgument(fcinfo, 2, "lines");
-	RequireArgument(fcinfo, 4, "fulfilment");
-	RequireArgument(fcinfo, 8, "payment");
-	RequireArgument(fcinfo, 10, "as_of");
+	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
+	RequireArgument(fcinfo, 1, "external_no", RT_INVALID_TEXT);
+	RequireArgument(fcinfo, 2, "lines", RT_INVALID_LINES);
+	RequireArgument(fcinfo, 4, "fulfilment", RT_INVALID_ARGUMENT);
+	RequireArgument(fcinfo, 8, "payment", RT_INVALID_ARGUMENT);
+	RequireArgument(fcinfo, 10, "as_of", RT_INVALID_TIME);
 	arguments.channel = TextArgument(fcinfo, 0);
 	arguments.lines = PG_GETARG_JSONB_P(2);
 	arguments.destination = PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3);
@@ -650,10 +650,10 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	bool		nulls[9] = {0};
 	MemoryContext old;
 
-	RequireArgument(fcinfo, 0, "channel");
-	RequireArgument(fcinfo, 1, "lines");
-	RequireArgument(fcinfo, 3, "fulfilment");
-	RequireArgument(fcinfo, 7, "as_of");
+	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
+	RequireArgument(fcinfo, 1, "lines", RT_INVALID_LINES);
+	RequireArgument(fcinfo, 3, "fulfilment", RT_INVALID_ARGUMENT);
+	RequireArgument(fcinfo, 7, "as_of", RT_INVALID_TIME);
 	arguments.channel = TextArgument(fcinfo, 0);
 	arguments.lines = PG_GETARG_JSONB_P(1);
 	arguments.destination = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);

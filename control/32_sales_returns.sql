@@ -1,4 +1,4 @@
--- 31_returns.sql: sales at a till, goods that come back and what inspection
+-- 32_sales_returns.sql: sales at a till, goods that come back and what inspection
 -- finds, the state of an order for the service desk, and the check of the room.
 --
 -- Locks: the order row first, then stock in (sku, node) order; post_stock() is

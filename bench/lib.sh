@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# lib.sh: what the bench/run_<room>.sh scripts share: the chain that they measure on, pgbench, alternating runs, medians.
+# Sourced, never run. Figures go to standard output, everything else to standard error (see scripts/bench.sh).
+#
+# Environment, for trying things out: SECONDS_A_RUN (8), RUNS (3), CHAIN_SKUS (10000), CHAIN_FILL (0.4)
+
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/common.sh"
+
+BENCH=$ROOT/bench
+SECONDS_A_RUN=${SECONDS_A_RUN:-8}
+RUNS=${RUNS:-3}
+CHAIN_SKUS=${CHAIN_SKUS:-10000}
+CHAIN_FILL=${CHAIN_FILL:-0.4}
+# The chain is generated once a cluster and copied for each room.
+CHAIN_TEMPLATE=bench_chain_${CHAIN_SKUS}_${CHAIN_FILL/./}
+
+sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+# ---- the chain --------------------------------------------------------------------------------------
+
+# Copies one database to another; nobody may be connected to the first, background workers included.
+copy_database() {
+	sql -d postgres <<SQL >&2
+SET client_min_messages = warning;
+ALTER DATABASE "$1" ALLOW_CONNECTIONS false;
+SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = '$1' \g /dev/null
+DROP DATABASE IF EXISTS "$2" WITH (FORCE);
+CREATE DATABASE "$2" TEMPLATE "$1" STRATEGY file_copy;
+ALTER DATABASE "$1" ALLOW_CONNECTIONS true;
+SQL
+}
+
+# Fills PGDATABASE, in which the extension is installed, with the chain of issue 3: 320 nodes, 10,000 SKUs, 40 % of the pairs stocked.
+# Where orders go is drawn beforehand, so that every contender reads it in the same way.
+make_chain() {
+	local begin=$SECONDS
+	if [ "$(sql -d postgres -c "SELECT count(*) FROM pg_database WHERE datname = '$CHAIN_TEMPLATE'")" = 0 ]; then
+		say "generating the chain: 320 nodes x $CHAIN_SKUS SKUs, fill $CHAIN_FILL"
+		# nodes that cannot be full: a benchmark packs the parcels of a month in minutes
+		sql -v skus="$CHAIN_SKUS" -v fill="$CHAIN_FILL" -v capacity=1000000 -f "$ROOT/demo/chain.sql" -f "$BENCH/destinations.sql" >&2
+		say "generated in $((SECONDS - begin)) s"
+		copy_database "$PGDATABASE" "$CHAIN_TEMPLATE"
+		sql -d postgres -c "ALTER DATABASE \"$CHAIN_TEMPLATE\" ALLOW_CONNECTIONS false"
+	else
+		copy_database "$CHAIN_TEMPLATE" "$PGDATABASE"
+		sql -d postgres -c "ALTER DATABASE \"$CHAIN_TEMPLATE\" ALLOW_CONNECTIONS false"
+	fi
+}
+
+# ---- pgbench ----------------------------------------------------------------------------------------
+
+# Runs a script (bench/<name>.pgbench) with some clients for some seconds and prints its transactions a second:
+# pgb NAME CLIENTS [pgbench arguments]. Fails if a transaction failed.
+pgb() {
+	local name=$1 clients=$2 out
+	shift 2
+	sql -c CHECKPOINT >&2
+	if ! out=$(pgbench -n -M prepared -c "$clients" -j 2 -T "$SECONDS_A_RUN" -D skus="$CHAIN_SKUS" "$@" -f "$BENCH/$name.pgbench" 2>&1) ||
+		! grep -q '^number of failed transactions: 0 ' <<<"$out"; then
+		say "$out"
+		die "pgbench $name with $clients clients failed"
+	fi
+	sed -n 's/^tps = \([0-9.]*\) .*/\1/p' <<<"$out"
+}
+
+# ---- figures ----------------------------------------------------------------------------------------
+
+# Reads numbers, one a line; prints median, lowest and highest, tab-separated, with four significant digits.
+summarise() {
+	sort -g | awk '{ v[NR] = $1 } END { m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; printf "%.4g\t%.4g\t%.4g\n", m, v[1], v[NR] }'
+}
+
+# Prints a figure: figure NAME UNIT AGAINST, with the values of its runs on standard input. Kept for `worst`.
+figure() {
+	local name=$1 unit=$2 against=$3 values runs median low high
+	values=$(cat)
+	runs=$(wc -l <<<"$values")
+	IFS=$'\t' read -r median low high < <(summarise <<<"$values")
+	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$median" "$unit" "$against" "$runs" "$low to $high" | tee -a "$FIGURES"
+}
+
+FIGURES=$(mktemp)
+trap 'rm -f "$FIGURES"' EXIT
+
+# Repeats the worst of the cases NAME.*, the lowest (or highest) median, as NAME: worst NAME lowest|highest
+worst() {
+	awk -F '\t' -v OFS='\t' -v name="$1." -v want="$2" '
+		index($1, name) == 1 && (best == "" || (want == "lowest" ? $2 + 0 < best + 0 : $2 + 0 > best + 0)) { best = $2; row = $0 }
+		END { if (row != "") { $0 = row; $1 = substr(name, 1, length(name) - 1); print } }' "$FIGURES"
+}
+
+# Runs two scripts in turn, RUNS times, the first one first in odd runs; leaves their rates in the files A and B.
+# alternate A B SCRIPT_A SCRIPT_B CLIENTS [pgbench arguments]
+alternate() {
+	local a=$1 b=$2 script_a=$3 script_b=$4 clients=$5 run
+	shift 5
+	: >"$a"
+	: >"$b"
+	for run in $(seq "$RUNS"); do
+		if [ $((run % 2)) = 1 ]; then
+			pgb "$script_a" "$clients" "$@" >>"$a"
+			pgb "$script_b" "$clients" "$@" >>"$b"
+		else
+			pgb "$script_b" "$clients" "$@" >>"$b"
+			pgb "$script_a" "$clients" "$@" >>"$a"
+		fi
+		say "  $script_a $(tail -n 1 "$a"), $script_b $(tail -n 1 "$b") a second with $clients clients"
+	done
+}
+
+# The ratios of two files of rates, run by run.
+ratios() { paste "$1" "$2" | awk '{ print $1 / $2 }'; }

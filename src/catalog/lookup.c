@@ -1,0 +1,187 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.c
+ *	  Finding things in the cached catalogue: by key, by code, the nearest
+ *	  region, the policy of a channel, the lanes between two places.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "catalog/cache.h"
+
+#include <math.h>
+
+#include "catalog/geo.h"
+
+/* Finds an object by its code, or NULL. */
+static void *
+FindCode(HTAB *table, const char *code)
+{
+	CodeEntry  *entry;
+
+	if (strlen(code) >= CODE_LENGTH)
+		return NULL;
+	entry = hash_search(table, code, HASH_FIND, NULL);
+	return entry ? entry->object : NULL;
+}
+
+/* Finds a node by its id, or NULL. */
+const CatalogNode *
+CatalogNodeById(const RetailCatalog *catalog, int64 id)
+{
+	return hash_search(catalog->nodes, &id, HASH_FIND, NULL);
+}
+
+/* Finds a node by its code, or NULL. */
+const CatalogNode *
+CatalogNodeByCode(const RetailCatalog *catalog, const char *code)
+{
+	return FindCode(catalog->node_codes, code);
+}
+
+/* Finds a region by its code, or NULL. */
+const CatalogRegion *
+CatalogRegionByCode(const RetailCatalog *catalog, const char *code)
+{
+	return FindCode(catalog->region_codes, code);
+}
+
+/* Finds the region whose centroid is nearest, or NULL when none has one. */
+const CatalogRegion *
+CatalogNearestRegion(const RetailCatalog *catalog, double latitude, double longitude)
+{
+	HASH_SEQ_STATUS scan;
+	CatalogRegion *region;
+	CatalogRegion *nearest = NULL;
+	double		best = INFINITY;
+
+	hash_seq_init(&scan, catalog->regions);
+	while ((region = hash_seq_search(&scan)) != NULL)
+	{
+		double		km;
+
+		/* One degree of latitude is 111 km: most regions need no formula. */
+		if (!region->located || fabs(region->latitude - latitude) * 111 > best)
+			continue;
+		km = geo_distance_km(latitude, longitude, region->latitude, region->longitude);
+		if (km < best || (km == best && nearest && region->id > nearest->id))
+		{
+			best = km;
+			nearest = region;
+		}
+	}
+	return nearest;
+}
+
+/* Finds a channel by its code, or NULL. */
+const CatalogChannel *
+CatalogChannelByCode(const RetailCatalog *catalog, const char *code)
+{
+	for (int i = 0; i < catalog->n_channels; i++)
+		if (strcmp(catalog->channels[i].code, code) == 0)
+			return &catalog->channels[i];
+	return NULL;
+}
+
+/*
+ * Finds the policy of the given code (its latest version, draft or active), or
+ * without a code the channel's active one, or that of all channels.
+ */
+const CatalogPolicy *
+CatalogPolicyFor(const RetailCatalog *catalog, const char *code, int64 channel_id)
+{
+	const CatalogPolicy *general = NULL;
+
+	for (int i = 0; i < catalog->n_policies; i++)
+	{
+		const CatalogPolicy *policy = &catalog->policies[i];
+
+		if (code)
+		{
+			if (strcmp(policy->code, code) == 0)
+				return policy;
+		}
+		else if (policy->active && policy->channel_id == channel_id)
+			return policy;
+		else if (policy->active && policy->channel_id == 0)
+			general = policy;
+	}
+	return general;
+}
+
+/* Returns the tariff of a lane at a time, or -1. */
+static int
+TariffAt(const CatalogLane *lane, TimestampTz as_of)
+{
+	for (int i = 0; i < lane->n_cards; i++)
+		if (as_of >= lane->cards[i].valid_from && as_of < lane->cards[i].valid_to)
+			return lane->cards[i].tariff;
+	return -1;
+}
+
+/* Adds the lanes of one origin and destination whose services are new. */
+static int
+AddLanes(const RetailCatalog *catalog, const LaneKey *key, double km,
+		 TimestampTz as_of, const CatalogLane **lanes, int *tariffs, int n)
+{
+	LaneEntry  *entry = hash_search(catalog->lanes, key, HASH_FIND, NULL);
+	int			before = n;
+
+	for (CatalogLane *lane = entry ? entry->first : NULL; lane; lane = lane->next)
+	{
+		int			tariff = TariffAt(lane, as_of);
+		int			i;
+
+		if (tariff < 0)
+			continue;
+		/* Without a distance only a lane that does not ask for one fits. */
+		if (isnan(km) ? (lane->from_km > 0 || !isinf(lane->to_km)) :
+			(km < lane->from_km || km >= lane->to_km))
+			continue;
+		for (i = 0; i < n && lanes[i]->service != lane->service; i++)
+			;
+		if (i < before)
+			continue;			/* a more specific lane has it */
+		if (i < n && lanes[i]->to_km - lanes[i]->from_km <= lane->to_km - lane->from_km)
+			continue;			/* a narrower band of the same ends */
+		lanes[i] = lane;
+		tariffs[i] = tariff;
+		if (i == n)
+			n++;
+	}
+	return n;
+}
+
+/*
+ * Finds the lane of each carrier service from a node to a destination, the
+ * most specific one of each, with its tariff at as_of.  The arrays must have
+ * room for every service.  Returns their number.
+ */
+int
+CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
+			 const CatalogRegion *destination, double distance_km,
+			 TimestampTz as_of, const CatalogLane **lanes, int *tariffs)
+{
+	LaneKey		key = {0};
+	int			n = 0;
+
+	key.origin = node->id;
+	key.origin_is_node = 1;
+	for (const CatalogRegion *to = destination; to; to = to->parent)
+	{
+		key.destination = to->id;
+		n = AddLanes(catalog, &key, distance_km, as_of, lanes, tariffs, n);
+	}
+	key.origin_is_node = 0;
+	for (const CatalogRegion *from = node->region; from; from = from->parent)
+	{
+		key.origin = from->id;
+		for (const CatalogRegion *to = destination; to; to = to->parent)
+		{
+			key.destination = to->id;
+			n = AddLanes(catalog, &key, distance_km, as_of, lanes, tariffs, n);
+		}
+	}
+	return n;
+}
