@@ -58,7 +58,7 @@ pgb() {
 	sql -c CHECKPOINT >&2
 	if ! out=$(pgbench -n -M prepared -c "$clients" -j 2 -T "$SECONDS_A_RUN" -D skus="$CHAIN_SKUS" "$@" -f "$BENCH/$name.pgbench" 2>&1) ||
 		! grep -q '^number of failed transactions: 0 ' <<<"$out"; then
-		say "$out"
+		say "$(head -n 20 <<<"$out")"
 		die "pgbench $name with $clients clients failed"
 	fi
 	sed -n 's/^tps = \([0-9.]*\) .*/\1/p' <<<"$out"
@@ -80,9 +80,6 @@ figure() {
 	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$median" "$unit" "$against" "$runs" "$low to $high" | tee -a "$FIGURES"
 }
 
-FIGURES=$(mktemp)
-trap 'rm -f "$FIGURES"' EXIT
-
 # Repeats the worst of the cases NAME.*, the lowest (or highest) median, as NAME: worst NAME lowest|highest
 worst() {
 	awk -F '\t' -v OFS='\t' -v name="$1." -v want="$2" '
@@ -90,24 +87,29 @@ worst() {
 		END { if (row != "") { $0 = row; $1 = substr(name, 1, length(name) - 1); print } }' "$FIGURES"
 }
 
-# Runs two scripts in turn, RUNS times, the first one first in odd runs; leaves their rates in the files A and B.
-# alternate A B SCRIPT_A SCRIPT_B CLIENTS [pgbench arguments]
+# Runs scripts in turn, RUNS times, beginning with another one each time; their rates go to $RATES/SCRIPT.CLIENTS:
+# alternate CLIENTS SCRIPT... (with the pgbench arguments in PGB_ARGS)
 alternate() {
-	local a=$1 b=$2 script_a=$3 script_b=$4 clients=$5 run
-	shift 5
-	: >"$a"
-	: >"$b"
+	local clients=$1 run i name
+	shift
+	for name in "$@"; do
+		: >"$RATES/$name.$clients"
+	done
 	for run in $(seq "$RUNS"); do
-		if [ $((run % 2)) = 1 ]; then
-			pgb "$script_a" "$clients" "$@" >>"$a"
-			pgb "$script_b" "$clients" "$@" >>"$b"
-		else
-			pgb "$script_b" "$clients" "$@" >>"$b"
-			pgb "$script_a" "$clients" "$@" >>"$a"
-		fi
-		say "  $script_a $(tail -n 1 "$a"), $script_b $(tail -n 1 "$b") a second with $clients clients"
+		for i in $(seq $#); do
+			name=$(((run + i) % $# + 1))
+			name=${!name}
+			pgb "$name" "$clients" "${PGB_ARGS[@]}" >>"$RATES/$name.$clients"
+		done
+		say "  $clients clients: $(for name in "$@"; do printf '%s %.0f/s  ' "$name" "$(tail -n 1 "$RATES/$name.$clients")"; done)"
 	done
 }
 
-# The ratios of two files of rates, run by run.
-ratios() { paste "$1" "$2" | awk '{ print $1 / $2 }'; }
+# The ratios of two scripts that were alternated, run by run: ratios A B CLIENTS
+ratios() { paste "$RATES/$1.$3" "$RATES/$2.$3" | awk '{ print $1 / $2 }'; }
+
+PGB_ARGS=()
+RATES=$(mktemp -d)
+trap 'rm -rf "$RATES"' EXIT
+FIGURES=$RATES/figures
+: >"$FIGURES"

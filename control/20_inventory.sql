@@ -10,6 +10,15 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'retail_post_stock';
 COMMENT ON FUNCTION retail.post_stock(bigint[], bigint[], text[], bigint[], text, text, bigint, timestamptz, bigint) IS
 'Internal: changes counters (sellable, in_transit, damaged, quality_hold: with a ledger row each; reserved: without). With guard_channel, a SKU and node whose reserved grows must have as much available to promise in that channel, else RT020 and nothing is changed.';
 
+CREATE FUNCTION retail.lock_stock(sku_ids bigint[], node_ids bigint[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	-- A row that is missing is made, for it has its place in the order of
+	-- locks, too; the table is locked against repair_stock() before any row.
+	INSERT INTO retail.stock AS s (sku_id, node_id) SELECT DISTINCT u.sku_id, u.node_id FROM unnest($1, $2) u (sku_id, node_id) ORDER BY 1, 2
+		ON CONFLICT (sku_id, node_id) DO UPDATE SET updated_at = s.updated_at WHERE false
+$$;
+COMMENT ON FUNCTION retail.lock_stock(bigint[], bigint[]) IS 'Internal: locks counters in (sku, node) order for a caller that must read them before it posts, in a later statement. Changes nothing, but makes rows that are missing.';
+
 CREATE FUNCTION retail.parse_stock_lines(lines jsonb, sign text DEFAULT 'positive')
 RETURNS TABLE (sku_id bigint, node_code text, condition text, quantity bigint, damaged bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -160,7 +169,7 @@ BEGIN
 	END IF;
 	-- Lock first, read in the next statement: a difference computed before the
 	-- lock would undo what committed meanwhile.
-	PERFORM FROM retail.stock s WHERE s.sku_id = ANY (c.skus) AND s.node_id = n ORDER BY s.sku_id, s.node_id FOR NO KEY UPDATE;
+	PERFORM retail.lock_stock(c.skus, array_fill(n, ARRAY[cardinality(c.skus)]));
 	SELECT array_agg(d.sku_id) AS skus, array_agg(n) AS nodes, array_agg('sellable'::text) AS conditions, array_agg(d.difference) AS quantities,
 		coalesce(sum(d.difference) FILTER (WHERE d.difference > 0), 0) AS found, coalesce(-sum(d.difference) FILTER (WHERE d.difference < 0), 0) AS lost INTO l
 	FROM (SELECT u.sku_id, u.quantity - (coalesce(s.on_hand, 0) - coalesce(later.quantity, 0)) AS difference
@@ -204,7 +213,7 @@ BEGIN
 	-- customers cannot leave, but what due holds give back can.
 	SELECT array_agg(e.sku_id) AS skus, array_agg(e.node_id) AS nodes, array_agg('reserved'::text) AS counters, array_agg(-e.quantity) AS quantities INTO due
 		FROM retail.mark_expired(as_of, l.skus, wait => true) e;
-	PERFORM FROM retail.stock s WHERE s.sku_id = ANY (l.skus) AND s.node_id = ANY (ARRAY[n, dest] || due.nodes) ORDER BY s.sku_id, s.node_id FOR NO KEY UPDATE;
+	PERFORM retail.lock_stock(l.skus || l.skus || due.skus, array_fill(n, ARRAY[cardinality(l.skus)]) || array_fill(dest, ARRAY[cardinality(l.skus)]) || due.nodes);
 	SELECT k.code, u.quantity, f.free INTO lacking
 		FROM unnest(l.skus, l.quantities) u (sku_id, quantity) JOIN retail.sku k USING (sku_id)
 		LEFT JOIN retail.stock s ON s.sku_id = u.sku_id AND s.node_id = n,
@@ -284,7 +293,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.set_safety_stock(text, text, bigint, text) IS 'Units of a SKU at a node that a channel (null: every channel without its own figure) may not promise. Raises RT001, RT002, RT003, RT010.';
 
-CREATE FUNCTION retail.mark_expired(as_of timestamptz, sku_ids bigint[] DEFAULT NULL, wait boolean DEFAULT false)
+CREATE FUNCTION retail.mark_expired(as_of timestamptz, sku_ids bigint[], wait boolean DEFAULT false, node_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (sku_id bigint, node_id bigint, quantity bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -297,7 +306,8 @@ BEGIN
 			ORDER BY r.sku_id, r.reservation_id FOR UPDATE) d;
 	ELSE
 		SELECT array_agg(d.reservation_id) INTO due FROM (SELECT r.reservation_id FROM retail.reservation r
-			WHERE r.state = 'held' AND r.expires_at <= as_of AND (sku_ids IS NULL OR r.sku_id = ANY (sku_ids))
+			WHERE r.state = 'held' AND r.expires_at <= as_of AND r.sku_id = ANY (sku_ids)
+				AND (node_ids IS NULL OR (r.sku_id, r.node_id) IN (SELECT u.sku_id, u.node_id FROM unnest(sku_ids, node_ids) u (sku_id, node_id)))
 			ORDER BY r.expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED) d;
 	END IF;
 	IF due IS NULL THEN
@@ -311,22 +321,32 @@ BEGIN
 		RETURNING r.sku_id, r.node_id, o.open_quantity AS quantity)
 	SELECT g.sku_id, g.node_id, sum(g.quantity)::bigint FROM gone g GROUP BY 1, 2;
 END $$;
-COMMENT ON FUNCTION retail.mark_expired(timestamptz, bigint[], boolean) IS 'Internal: marks due holds (of some SKUs, or at most 10000 of all) as expired and returns what the caller must give back to stock.reserved. Rows that others work on are left to them, or waited for.';
+COMMENT ON FUNCTION retail.mark_expired(timestamptz, bigint[], boolean, bigint[]) IS 'Internal: marks due holds of some SKUs (with node_ids: of the pairs) as expired and returns what the caller must give back to stock.reserved. Those that others work on are left to them, or waited for; without waiting at most 10000 are marked.';
 
 CREATE FUNCTION retail.run_expire_holds(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
+	idle record;
 	l record;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
+	-- Stock first, and only rows that nobody works on: the sweeper waits for
+	-- nobody, so it cannot deadlock with one who takes stock again and again;
+	-- and who needs what is being swept waits at the row of stock until it is.
+	LOCK TABLE retail.stock IN ROW EXCLUSIVE MODE;
+	SELECT array_agg(d.sku_id) AS skus, array_agg(d.node_id) AS nodes INTO idle
+		FROM (SELECT s.sku_id, s.node_id FROM retail.stock s
+			  WHERE (s.sku_id, s.node_id) IN (SELECT x.sku_id, x.node_id FROM (SELECT r.sku_id, r.node_id FROM retail.reservation r
+				WHERE r.state = 'held' AND r.expires_at <= as_of ORDER BY r.expires_at LIMIT 10000) x)
+			  FOR NO KEY UPDATE SKIP LOCKED) d;
 	SELECT array_agg(e.sku_id) AS skus, array_agg(e.node_id) AS nodes, array_agg('reserved'::text) AS counters, array_agg(-e.quantity) AS quantities,
-		coalesce(sum(e.quantity), 0) AS units INTO l FROM retail.mark_expired(as_of) e;
+		coalesce(sum(e.quantity), 0) AS units INTO l FROM retail.mark_expired(as_of, idle.skus, node_ids => idle.nodes) e;
 	IF l.skus IS NOT NULL THEN
 		PERFORM retail.post_stock(l.skus, l.nodes, l.counters, l.quantities, 'expire', NULL, NULL, as_of);
 	END IF;
 	RETURN format('%s units of expired holds given back', l.units);
 END $$;
-COMMENT ON FUNCTION retail.run_expire_holds(timestamptz) IS 'Worker task: gives back what holds that are due reserved, at most 10000 holds a run. Safe to run twice at once. Raises RT014.';
+COMMENT ON FUNCTION retail.run_expire_holds(timestamptz) IS 'Worker task: gives back what holds that are due reserved, at most 10000 holds a run; stock that others work on is left to the next run. Safe to run twice at once. Raises RT014.';
 
 CREATE FUNCTION retail.hold_stock(hold_key text, channel text, lines jsonb, time_to_live interval DEFAULT '30 minutes', as_of timestamptz DEFAULT now()) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

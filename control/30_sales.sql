@@ -146,7 +146,16 @@ DECLARE
 	l record;
 	lost record;
 BEGIN
-	PERFORM retail.lock_reservations(ARRAY[$1]);
+	IF EXISTS (SELECT FROM retail.reservation r WHERE r.order_id = $1 AND r.state = 'expired') THEN
+		-- Due holds of others will have to make room: all are locked together, in the global order.
+		PERFORM FROM retail.reservation r WHERE (r.sku_id, r.reservation_id) IN (
+				SELECT x.sku_id, x.reservation_id FROM retail.reservation x WHERE x.order_id = $1
+				UNION ALL SELECT y.sku_id, y.reservation_id FROM retail.reservation y WHERE y.state = 'held' AND y.expires_at <= as_of
+					AND y.sku_id = ANY (ARRAY(SELECT l.sku_id FROM retail.order_line l WHERE l.order_id = $1)))
+			ORDER BY r.sku_id, r.reservation_id FOR UPDATE;
+	ELSE
+		PERFORM retail.lock_reservations(ARRAY[$1]);
+	END IF;
 	UPDATE retail.reservation r SET state = 'committed', expires_at = NULL, changed_at = as_of WHERE r.order_id = $1 AND r.state = 'held';
 	UPDATE retail.sales_order o SET payment_state = 'paid', payment_due_at = NULL WHERE o.order_id = $1;
 	-- Units whose hold was swept before the money came are reserved again, where they were.
@@ -165,7 +174,7 @@ BEGIN
 		INSERT INTO retail.reservation (sku_id, node_id, quantity, open_quantity, state, order_id, line_no, shipment_id, created_at, changed_at)
 			SELECT u.sku_id, u.node_id, u.quantity, u.quantity, 'committed', $1, u.line_no, u.shipment_id, as_of, as_of
 			FROM unnest(lost.skus, lost.nodes, lost.lines, lost.shipments, lost.quantities) u (sku_id, node_id, line_no, shipment_id, quantity);
-		-- Due holds of others make room; those that somebody works on are not waited for, out of lock order.
+		-- Due holds of others make room; one that somebody got hold of since is not waited for, out of lock order.
 		SELECT $4 || lost.skus || array_agg(e.sku_id) AS skus, $5 || lost.nodes || array_agg(e.node_id) AS nodes, $6 || lost.quantities || array_agg(-e.quantity) AS quantities INTO l
 			FROM retail.mark_expired(as_of, lost.skus) e;
 		PERFORM retail.post_stock(l.skus, l.nodes, array_fill('reserved'::text, ARRAY[cardinality(l.skus)]), l.quantities, 'reserve', 'order', $1, as_of, the_channel);
@@ -349,7 +358,7 @@ COMMENT ON FUNCTION retail.cancel_order(text, text, jsonb, text, text, timestamp
 'Cancels what has not been shipped of an order: all of it, or lines [{"sku", "qty"}]; the latest parcels lose their units first, reserved stock is given back, and the freight is cancelled when nothing is left. Idempotent by cancel_no; cancelling the whole again needs none. Returns {order_id, status, cancelled_units, cancelled_amount (both of this call), refund_due (now), replayed}. Raises RT001, RT003, RT006, RT010, RT011, RT014, RT015, RT030, RT031, RT032.';
 
 CREATE FUNCTION retail.run_release_unpaid(as_of timestamptz DEFAULT now()) RETURNS text
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 #variable_conflict use_variable
 DECLARE
 	due bigint[];
@@ -362,16 +371,21 @@ BEGIN
 	IF due IS NULL THEN
 		RETURN '0 unpaid orders cancelled, 0 units given back';
 	END IF;
-	PERFORM retail.lock_reservations(due);
-	SELECT array_agg(c.sku_id) AS skus, array_agg(c.node_id) AS nodes, array_agg(c.quantity) AS quantities, array_agg('reserved'::text) AS counters, coalesce(-sum(c.quantity), 0) AS units INTO l
-		FROM unnest(due) u (order_id), LATERAL retail.cancel_units(u.order_id, NULL, NULL, as_of, '{"reason": "unpaid"}') c;
-	IF l.skus IS NOT NULL THEN
-		PERFORM retail.post_stock(l.skus, l.nodes, l.counters, l.quantities, 'release', NULL, NULL, as_of);
-	END IF;
+	BEGIN
+		PERFORM retail.lock_reservations(due);
+		SELECT array_agg(c.sku_id) AS skus, array_agg(c.node_id) AS nodes, array_agg(c.quantity) AS quantities, array_agg('reserved'::text) AS counters, coalesce(-sum(c.quantity), 0) AS units INTO l
+			FROM unnest(due) u (order_id), LATERAL retail.cancel_units(u.order_id, NULL, NULL, as_of, '{"reason": "unpaid"}') c;
+		IF l.skus IS NOT NULL THEN
+			PERFORM retail.post_stock(l.skus, l.nodes, l.counters, l.quantities, 'release', NULL, NULL, as_of);
+		END IF;
+	EXCEPTION WHEN lock_not_available THEN
+		-- Who takes stock again and again in one transaction may be waiting for us: give way before it is a deadlock.
+		RETURN format('%s unpaid orders wait for stock that is in use', cardinality(due));
+	END;
 	RETURN format('%s unpaid orders cancelled, %s units given back', cardinality(due), l.units);
 END $$;
 COMMENT ON FUNCTION retail.run_release_unpaid(timestamptz) IS
-'Worker task: cancels orders that were not (or not fully) paid by payment_due_at and gives their stock back, at most 1000 orders a run; what was paid in part is in the event as refund_due. Safe to run twice at once. Raises RT014.';
+'Worker task: cancels orders that were not (or not fully) paid by payment_due_at and gives their stock back, at most 1000 orders a run; what was paid in part is in the event as refund_due. When others keep their stock locked for half a second, the next run tries again. Safe to run twice at once. Raises RT014.';
 
 CREATE FUNCTION retail.check_can_leave(shipment_id bigint, wanted_kind text, hint text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

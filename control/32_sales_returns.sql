@@ -109,8 +109,7 @@ BEGIN
 		PERFORM retail.record_money(o.order_id, 'payment', $4, $3, o.total, o.placed_at);
 	END IF;
 	-- What is short is told by rows that cannot change any more.
-	PERFORM FROM retail.stock s WHERE s.node_id = o.pick_up_node_id AND s.sku_id IN (SELECT l.sku_id FROM retail.order_line l WHERE l.order_id = o.order_id)
-		ORDER BY s.sku_id, s.node_id FOR NO KEY UPDATE;
+	PERFORM retail.lock_stock(array_agg(l.sku_id), array_agg(o.pick_up_node_id)) FROM retail.order_line l WHERE l.order_id = o.order_id;
 	SELECT coalesce(jsonb_agg(k.code ORDER BY l.line_no), '[]') INTO short
 		FROM retail.order_line l JOIN retail.sku k USING (sku_id) LEFT JOIN retail.stock s ON s.sku_id = l.sku_id AND s.node_id = o.pick_up_node_id
 		WHERE l.order_id = o.order_id AND coalesce(s.on_hand, 0) - l.quantity < coalesce(s.reserved, 0);

@@ -7,6 +7,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
 CREATE EXTENSION pg_retail;
 SELECT count(*) > 0 FROM retail.install();
 -- Nothing shall move by itself while we look.

@@ -1,45 +1,51 @@
--- example.sql: the first SQL that README.md shows, with its real output.
+-- example.sql: the first SQL that README.md shows, with its output.
+SET client_min_messages = warning;
 CREATE EXTENSION pg_retail;
-SELECT count(*) AS files FROM retail.install() WHERE action = 'applied';
+SELECT bool_and(action = 'applied') AS installed FROM retail.install();
 
-SET timezone = 'Asia/Shanghai';
+-- Where things are, and how they travel: two warehouses, one carrier, a nearby and a far zone.
+SELECT retail.put_region('CN', 'China') AS china,
+       retail.put_region('SH', 'Shanghai',  parent => 'CN', latitude => 31.23, longitude => 121.47) AS shanghai,
+       retail.put_region('GZ', 'Guangzhou', parent => 'CN', latitude => 23.13, longitude => 113.26) AS guangzhou;
+SELECT retail.put_node('WH-SH', 'Shanghai warehouse',  'warehouse', region => 'SH', parcel_cost => 1.20) AS shanghai,
+       retail.put_node('WH-GZ', 'Guangzhou warehouse', 'warehouse', region => 'GZ', parcel_cost => 0.80) AS guangzhou;
+SELECT retail.put_carrier_service('STD', 'SF', 'standard') AS service,
+       retail.put_lane('STD', 'CN', 'near', 24, from_region => 'CN', to_km => 600) AS near,
+       retail.put_lane('STD', 'CN', 'far',  72, from_region => 'CN', from_km => 600) AS far,
+       retail.put_rate_card('STD', 'near', 1000,  8.00, 1000, 2.00) AS near_card,  -- first kg, each further kg
+       retail.put_rate_card('STD', 'far',  1000, 12.00, 1000, 6.00) AS far_card;
 
--- A country, two cities, a channel, a carrier with its prices.
-SELECT retail.put_region('CN', '中国'), retail.put_region('SH', '上海', 'CN', 31.23, 121.47), retail.put_region('GZ', '广州', 'CN', 23.13, 113.26);
-SELECT retail.put_channel('app', 'Shop app', 'app');
-SELECT retail.put_carrier_service('express', 'SF', 'Standard express');
-SELECT retail.put_rate_card('express', 'near', first_weight_g => 1000, first_price => 10, step_weight_g => 1000, step_price => 2),
-       retail.put_rate_card('express', 'far',  first_weight_g => 1000, first_price => 18, step_weight_g => 1000, step_price => 6);
-SELECT retail.put_lane('express', 'CN', 'near', lead_hours => 24, from_region => 'CN', to_km => 300),
-       retail.put_lane('express', 'CN', 'far',  lead_hours => 72, from_region => 'CN', from_km => 300);
+-- What is sold, where, and what lies where.
+SELECT retail.put_channel('app', 'Our app', 'app') AS channel,
+       retail.put_sku('TEA', 'Green tea, 250 g', weight_g => 300, list_price => 39.90) AS tea,
+       retail.put_sku('POT', 'Teapot', weight_g => 900, list_price => 120.00) AS pot;
+SELECT retail.receive_stock('IN-1', 'WH-SH', '[{"sku": "TEA", "qty": 5}]') ->> 'units' AS shanghai,
+       retail.receive_stock('IN-2', 'WH-GZ', '[{"sku": "TEA", "qty": 50}, {"sku": "POT", "qty": 10}]') ->> 'units' AS guangzhou;
 
--- Two warehouses and a store, two articles, some stock.
-SELECT retail.put_node('DC-SH', 'Shanghai warehouse', 'warehouse', 'SH'),
-       retail.put_node('DC-GZ', 'Guangzhou warehouse', 'warehouse', 'GZ'),
-       retail.put_node('S-001', 'Nanjing Road store', 'store', 'SH', can_pick_up => true, parcel_cost => 3);
-SELECT retail.put_sku('SHAMPOO', '洗发水 400 ml', weight_g => 450, list_price => 29.90),
-       retail.put_sku('BISCUIT', '饼干 200 g', weight_g => 220, list_price => 9.90);
-SELECT retail.receive_stock('GR-1', 'DC-SH', '[{"sku": "SHAMPOO", "qty": 1}, {"sku": "BISCUIT", "qty": 80}]');
-SELECT retail.receive_stock('GR-2', 'DC-GZ', '[{"sku": "SHAMPOO", "qty": 500}, {"sku": "BISCUIT", "qty": 80}]');
-SELECT retail.receive_stock('GR-3', 'S-001', '[{"sku": "SHAMPOO", "qty": 6}]');
+-- A customer in Shanghai asks for tea and a pot. One parcel from far away costs less than two.
+SELECT total, freight_total, p ->> 'node' AS node, p ->> 'zone' AS zone, p ->> 'billed_g' AS billed_g, is_exact
+FROM retail.quote_order('app', '[{"sku": "TEA", "qty": 2}, {"sku": "POT", "qty": 1}]', '{"region": "SH"}'),
+     jsonb_array_elements(parcels) p;
 
--- One call decides who sends what, and holds it.
-SELECT o.total, p.node, p.freight, p.handling, p.promised_at, p.lines
-FROM retail.place_order('app', 'WX-1001',
-       lines       => '[{"sku": "SHAMPOO", "qty": 2}, {"sku": "BISCUIT", "qty": 3}]',
-       destination => '{"region": "SH", "lat": 31.20, "lon": 121.43}',
-       as_of       => '2026-11-02 10:00+08') AS o,
-     jsonb_to_recordset(o.parcels) AS p (node text, freight numeric, handling numeric, promised_at timestamptz, lines jsonb);
+-- The order itself: decided, priced and held in one transaction. The same call again gets the same answer.
+SELECT order_id, status, total, replayed
+FROM retail.place_order('app', 'A-1001', '[{"sku": "TEA", "qty": 2}, {"sku": "POT", "qty": 1}]', '{"region": "SH"}');
+SELECT order_id, status, total, replayed
+FROM retail.place_order('app', 'A-1001', '[{"sku": "TEA", "qty": 2}, {"sku": "POT", "qty": 1}]', '{"region": "SH"}');
 
--- Why? What would the others have cost?
-SELECT d.cost, d.is_exact, a.node, a.cost AS alone, a.lacks, a.reason
-FROM retail.allocation_decision d, jsonb_to_recordset(d.trace -> 'alternatives') AS a (node text, cost numeric, lacks text[], reason text);
+-- Why there?
+SELECT a ->> 'node' AS not_chosen, a ->> 'reason' AS reason, a ->> 'lacks' AS lacks
+FROM retail.allocation_decision, jsonb_array_elements(trace -> 'alternatives') a WHERE order_id = 1;
 
--- Paid, shipped, delivered; and the books are right.
-SELECT retail.record_payment('app', 'WX-1001', 'PAY-1', 109.50, 'wechat_pay', '2026-11-02 10:05+08') ->> 'payment_state' AS payment;
-SELECT retail.ship_order(shipment_id, 'SF-' || shipment_id, as_of => '2026-11-02 16:00+08') ->> 'status' AS status FROM retail.shipment ORDER BY shipment_id;
-SELECT sku.code AS sku, node.code AS node, on_hand, reserved FROM retail.stock JOIN retail.sku USING (sku_id) JOIN retail.node USING (node_id) ORDER BY 1, 2;
+-- Paid, shipped, delivered; one pack of tea comes back.
+SELECT retail.record_payment('app', 'A-1001', 'PAY-1', 217.80, 'wechat') ->> 'payment_state' AS payment;
+SELECT retail.ship_order(1, 'SF123456') ->> 'status' AS parcel;
+SELECT retail.deliver_order(1) ->> 'status' AS parcel;
+SELECT retail.return_order('RET-1', 'app', 'A-1001', 'WH-SH', '[{"sku": "TEA", "qty": 1}]', 'changed mind') ->> 'amount' AS amount;
+
+-- What the app may promise now. A returned pack waits for inspection first.
+SELECT node, on_hand, reserved, available FROM retail.available_to_promise('TEA', 'app');
+SELECT retail.place_order('app', 'A-1002', '[{"sku": "TEA", "qty": 1000}]', '{"region": "SH"}');
+
+-- The books are right.
 SELECT * FROM retail.check_integrity();
-
--- More than there is: refused, with a reason, and nothing changes.
-SELECT * FROM retail.place_order('app', 'WX-1002', '[{"sku": "BISCUIT", "qty": 500}]', '{"region": "SH"}', as_of => '2026-11-02 10:10+08');

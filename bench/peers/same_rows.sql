@@ -47,14 +47,14 @@ ALTER TABLE floor.answer ADD PRIMARY KEY (answer_id);
 DO $$
 BEGIN
 	EXECUTE format($function$
-CREATE FUNCTION floor.write_order(external_no text, the_answer int) RETURNS bigint LANGUAGE plpgsql AS $body$
+CREATE FUNCTION floor.write_order(the_number text, the_answer int) RETURNS bigint LANGUAGE plpgsql AS $body$
 DECLARE
 	a floor.answer;
 	the_order bigint;
 BEGIN
 	SELECT * INTO a FROM floor.answer x WHERE x.answer_id = the_answer;
 	INSERT INTO floor.sales_order AS o (channel_id, external_no, request_hash, fulfilment, region_id, latitude, longitude, payment_state, payment_due_at, goods_total, freight_total, total, promised_at, placed_at)
-		VALUES (a.channel_id, external_no, '\x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 'ship', a.region_id, a.latitude, a.longitude, 'unpaid', now() + interval '30 minutes',
+		VALUES (a.channel_id, the_number, '\x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 'ship', a.region_id, a.latitude, a.longitude, 'unpaid', now() + interval '30 minutes',
 			a.goods_total, a.freight_total, a.total, a.promised_at, now()) ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING o.order_id INTO the_order;
 	INSERT INTO floor.order_line (order_id, line_no, sku_id, quantity, unit_price, amount, allocated)
 		SELECT the_order, u.n, u.sku_id, u.quantity, u.price, u.quantity * u.price, u.quantity FROM unnest(a.skus, a.quantities, a.prices) WITH ORDINALITY AS u (sku_id, quantity, price, n);

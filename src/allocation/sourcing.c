@@ -485,6 +485,13 @@ ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 						  request->pick_up_node ? " at node " : "",
 						  request->pick_up_node ? request->pick_up_node->code : ""),
 				errhint("See retail.available_to_promise() for where the SKU lies."));
+	if (!no_stock && request->pick_up_node)
+		ereport(ERROR,
+				errcode(RT_NODE_INCAPABLE),
+				errmsg("the node may not keep what is ordered"),
+				errdetail("SKU %s is of a temperature class that node %s does not offer.",
+						  l->sku, request->pick_up_node->code),
+				errhint("Choose another node, or add the class with retail.put_node()."));
 	ereport(ERROR,
 			errcode(no_stock && r->unreachable + r->closed == 0 ? RT_OUT_OF_STOCK : RT_UNREACHABLE),
 			no_stock ? errmsg("not enough stock that can reach the customer") :

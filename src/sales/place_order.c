@@ -377,7 +377,8 @@ typedef enum Outcome
 {
 	PLACED,
 	TAKEN,						/* the external number exists */
-	OUTRUN						/* another buyer took the stock */
+	OUTRUN,						/* another buyer took the stock */
+	NO_PLAN						/* nobody can fulfil it */
 } Outcome;
 
 /* Writes the order with all its rows, stock last. */
@@ -409,7 +410,7 @@ Attempt(Placement *p, bool wait)
 
 	SourceOrder(s, false, &p->result);
 	if (p->result.status != SOLVER_OK)
-		ReportNoPlan(s, &p->result);
+		return NO_PLAN;
 	p->promised_at = PlanPromise(s, &p->result);
 	if (!p->freight_given)
 		p->freight = PlanFreight(&p->result.plan);
@@ -551,14 +552,17 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls, MemoryCo
 					errhint("Place the order again."));
 		outcome = Attempt(p, attempt > 0);
 	}
-	if (outcome == TAKEN)
+	if (outcome != PLACED)
 	{
-		if (!FindOrder(channel, order->sourcing.channel->id, p->external_no,
-					   p->request_hash, answer, nulls, context))
-			ereport(ERROR,
-					errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					errmsg("order \"%s\" is being placed by another transaction", p->external_no));
-		return;
+		/* What is missing may have gone to this very order, placed meanwhile. */
+		if (FindOrder(channel, order->sourcing.channel->id, p->external_no,
+					  p->request_hash, answer, nulls, context))
+			return;
+		if (outcome == NO_PLAN)
+			ReportNoPlan(&order->sourcing, &p->result);
+		ereport(ERROR,
+				errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				errmsg("order \"%s\" is being placed by another transaction", p->external_no));
 	}
 	old = MemoryContextSwitchTo(context);
 	memset(nulls, 0, sizeof(bool) * 9);

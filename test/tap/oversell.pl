@@ -49,6 +49,20 @@ is_deeply(sqlstates($node, $log), { RT020 => $clients }, 'orders and holds of on
 is($node->safe_psql('few', q{SELECT reserved <= on_hand, on_hand - reserved < 5 FROM retail.stock}), 't|t', 'nothing is promised twice, and nothing is left over');
 integrity_ok($node, 'few');
 
+# All clients place the same numbers: each is one order, and everybody gets its key.
+install($node, 'same');
+make_chain($node, 'same', nodes => 1, skus => 1, payment_ttl => '1 day');
+$node->safe_psql('same', q{SELECT retail.receive_stock('r1', 'W1', '[{"sku": "A1", "qty": 1000}]'); CREATE UNLOGGED TABLE public.answer (no text, order_id bigint, replayed boolean)});
+$log = log_position($node);
+($status, $output) = run_pgbench($node, 'same',
+	{ place => [ 1, qq{\\set n random(1, 40)\n} . q{INSERT INTO public.answer SELECT 'N' || :n, order_id, replayed FROM retail.place_order('app', 'N' || :n, '[{"sku": "A1", "qty": 2}]', '{"region": "R1"}');} ] },
+	'-c', $clients, '-j', 4, '-t', 20);
+is_deeply(sqlstates($node, $log), {}, 'many clients place the same orders: no error') or diag($output);
+is($node->safe_psql('same', q{SELECT count(*) = count(DISTINCT no), count(DISTINCT order_id) = count(*) FROM public.answer WHERE NOT replayed}), 't|t', 'each is placed once');
+is($node->safe_psql('same', q{SELECT max(n), sum(replays) FROM (SELECT count(DISTINCT order_id) AS n, count(*) FILTER (WHERE NOT replayed) - 1 AS replays FROM public.answer GROUP BY no) x}), '1|0', 'and everybody is told the same key');
+is($node->safe_psql('same', q{SELECT reserved = 2 * (SELECT count(*) FROM retail.sales_order) FROM retail.stock}), 't', 'its stock is held once');
+integrity_ok($node, 'same');
+
 # A buyer who does not wait for the lock is told so, and his session goes on.
 my $locker = $node->background_psql('few');
 $locker->query_safe('BEGIN; SELECT FROM retail.stock FOR UPDATE');

@@ -3,7 +3,15 @@
 -- what they refuse is noted, with their words.
 CREATE TABLE olist.placed (order_id text PRIMARY KEY, retail_order_id bigint, slice int);
 CREATE TABLE olist.event (order_id text, retail_order_id bigint, slice int, session int, at timestamptz, kind text, amount numeric, PRIMARY KEY (slice, session, at, order_id, kind));
-CREATE TABLE olist.timing (work text, slice int, session int, sessions int, first_call interval, started timestamptz, finished timestamptz, calls int);
+CREATE TABLE olist.timing (work text, slice int, session int, sessions int, first_call interval, started timestamptz, finished timestamptz, calls int, cpu_s float8, load float8);
+
+-- What this session has used of the processor, and how many processes want it:
+-- without them a rate measured on a busy machine says little. Null where there
+-- is no /proc.
+CREATE FUNCTION olist.cpu_s() RETURNS float8 LANGUAGE sql VOLATILE AS $$
+	SELECT (f[12]::float8 + f[13]::float8) / 100 FROM string_to_array(split_part(pg_read_file('/proc/self/stat', true), ') ', 2), ' ') f
+$$;
+CREATE FUNCTION olist.load_average() RETURNS float8 LANGUAGE sql VOLATILE AS $$ SELECT split_part(pg_read_file('/proc/loadavg', true), ' ', 1)::float8 $$;
 
 CREATE PROCEDURE olist.place(the_slice int, the_session int, sessions int) LANGUAGE plpgsql AS $$
 DECLARE
@@ -15,6 +23,7 @@ DECLARE
 	n int := 0;
 	first_call interval;
 	started timestamptz := clock_timestamp();
+	cpu_before float8;
 BEGIN
 	-- A session reads the catalogue into its cache with its first order.
 	BEGIN
@@ -25,6 +34,7 @@ BEGIN
 	END;
 	first_call := clock_timestamp() - started;
 	started := clock_timestamp();
+	cpu_before := olist.cpu_s();
 	FOR r IN SELECT * FROM olist.request q WHERE q.slice = the_slice AND q.session % sessions = the_session ORDER BY q.as_of, q.order_id LOOP
 		BEGIN
 			SELECT * INTO answer FROM retail.place_order('olist', r.order_id, r.lines, r.destination, freight => r.freight, as_of => r.as_of);
@@ -36,7 +46,7 @@ BEGIN
 		COMMIT;
 		n := n + 1;
 	END LOOP;
-	INSERT INTO olist.timing VALUES ('place', the_slice, the_session, sessions, first_call, started, clock_timestamp(), n);
+	INSERT INTO olist.timing VALUES ('place', the_slice, the_session, sessions, first_call, started, clock_timestamp(), n, olist.cpu_s() - cpu_before, olist.load_average());
 END $$;
 
 -- What happened to the orders of a slice. A cancelled order has no time of
@@ -83,6 +93,7 @@ DECLARE
 	detail text;
 	n int := 0;
 	started timestamptz := clock_timestamp();
+	cpu_before float8 := olist.cpu_s();
 BEGIN
 	FOR e IN SELECT * FROM olist.event x WHERE x.slice = the_slice AND x.session % sessions = the_session
 			ORDER BY x.at, array_position('{pay,cancel,ship,deliver}', x.kind), x.order_id LOOP
@@ -95,7 +106,7 @@ BEGIN
 		COMMIT;
 		n := n + 1;
 	END LOOP;
-	INSERT INTO olist.timing VALUES ('follow', the_slice, the_session, sessions, NULL, started, clock_timestamp(), n);
+	INSERT INTO olist.timing VALUES ('follow', the_slice, the_session, sessions, NULL, started, clock_timestamp(), n, olist.cpu_s() - cpu_before, olist.load_average());
 END $$;
 
 CREATE VIEW olist.speed AS
