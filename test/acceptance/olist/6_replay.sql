@@ -9,9 +9,9 @@ CREATE TABLE olist.timing (work text, slice int, session int, sessions int, firs
 -- without them a rate measured on a busy machine says little. Null where there
 -- is no /proc.
 CREATE FUNCTION olist.cpu_s() RETURNS float8 LANGUAGE sql VOLATILE AS $$
-	SELECT (f[12]::float8 + f[13]::float8) / 100 FROM string_to_array(split_part(pg_read_file('/proc/self/stat', true), ') ', 2), ' ') f
+	SELECT (f[12]::float8 + f[13]::float8) / 100 FROM string_to_array(split_part(pg_read_file('/proc/self/stat', 0, 4096, true), ') ', 2), ' ') f
 $$;
-CREATE FUNCTION olist.load_average() RETURNS float8 LANGUAGE sql VOLATILE AS $$ SELECT split_part(pg_read_file('/proc/loadavg', true), ' ', 1)::float8 $$;
+CREATE FUNCTION olist.load_average() RETURNS float8 LANGUAGE sql VOLATILE AS $$ SELECT split_part(pg_read_file('/proc/loadavg', 0, 4096, true), ' ', 1)::float8 $$;
 
 CREATE PROCEDURE olist.place(the_slice int, the_session int, sessions int) LANGUAGE plpgsql AS $$
 DECLARE
