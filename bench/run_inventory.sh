@@ -7,7 +7,7 @@ set -euo pipefail
 make_chain
 # one node with plenty of everything, so that no hold is refused
 sql -v skus="$CHAIN_SKUS" >&2 <<'SQL'
-SELECT retail.put_node('BENCH', 'Benchmark', 'warehouse', '420100', temperature_classes => '{ambient,chilled,frozen}') \g /dev/null
+SELECT retail.put_node('BENCH', 'Benchmark', 'warehouse', '420100', 30.7, 114.2, temperature_classes => '{ambient,chilled,frozen}') \g /dev/null
 SELECT retail.receive_stock('BENCH', 'BENCH', (SELECT jsonb_agg(jsonb_build_object('sku', code, 'qty', 1000000)) FROM retail.sku)) \g /dev/null
 SQL
 sql -f "$BENCH/peers/nearest_node.sql" >&2
