@@ -52,14 +52,16 @@ BEGIN
 			HINT = CASE sign WHEN 'positive' THEN 'Give a whole number from 1 to 1000000000.' WHEN 'zero' THEN 'Give a whole number from 0 to 1000000000.'
 							 ELSE 'Give a whole number other than 0, at most 1000000000 either way.' END;
 	END IF;
+	-- OFFSET 0 keeps the look-up by code inside: how many lines there are is
+	-- unknown to the planner, and a join would read the whole of retail.sku.
 	SELECT e, n INTO bad FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n)
-		WHERE NOT EXISTS (SELECT FROM retail.sku s WHERE s.code = e ->> 'sku') LIMIT 1;
+		LEFT JOIN LATERAL (SELECT s.sku_id FROM retail.sku s WHERE s.code = e ->> 'sku' OFFSET 0) s ON true WHERE s.sku_id IS NULL LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT001', MESSAGE = 'unknown SKU', DETAIL = format('Line %s names SKU "%s".', bad.n, left(bad.e ->> 'sku', 200)),
 			HINT = 'Make it known with retail.put_sku(), or correct the code.';
 	END IF;
 	RETURN QUERY SELECT s.sku_id, l.e ->> 'node', coalesce(l.e ->> 'condition', 'sellable'), sum((l.e ->> 'qty')::numeric)::bigint, sum(coalesce((l.e ->> 'damaged')::numeric, 0))::bigint
-		FROM jsonb_array_elements(lines) AS l (e) JOIN retail.sku s ON s.code = l.e ->> 'sku'
+		FROM jsonb_array_elements(lines) AS l (e), LATERAL (SELECT k.sku_id FROM retail.sku k WHERE k.code = l.e ->> 'sku' OFFSET 0) s
 		GROUP BY 1, 2, 3 ORDER BY 1, 2;
 END $$;
 COMMENT ON FUNCTION retail.parse_stock_lines(jsonb, text) IS 'Checks and resolves a JSON list of lines, summed by SKU, node and condition; sign is positive, zero (allowed) or any. Raises RT001, RT010, RT011.';
@@ -330,15 +332,17 @@ DECLARE
 	l record;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
-	-- Stock first, and only rows that nobody works on: the sweeper waits for
-	-- nobody, so it cannot deadlock with one who takes stock again and again;
-	-- and who needs what is being swept waits at the row of stock until it is.
+	-- Stock first, and only rows that nobody works on: the sweeper does not
+	-- wait, so it cannot deadlock with one who takes stock again and again; and
+	-- who needs what is being swept waits at the row of stock until it is.  In
+	-- the global order all the same: SKIP LOCKED waits when a row that it saw
+	-- free was updated and is being updated again (heap_lock_updated_tuple).
 	LOCK TABLE retail.stock IN ROW EXCLUSIVE MODE;
 	SELECT array_agg(d.sku_id) AS skus, array_agg(d.node_id) AS nodes INTO idle
 		FROM (SELECT s.sku_id, s.node_id FROM retail.stock s
 			  WHERE (s.sku_id, s.node_id) IN (SELECT x.sku_id, x.node_id FROM (SELECT r.sku_id, r.node_id FROM retail.reservation r
 				WHERE r.state = 'held' AND r.expires_at <= as_of ORDER BY r.expires_at LIMIT 10000) x)
-			  FOR NO KEY UPDATE SKIP LOCKED) d;
+			  ORDER BY s.sku_id, s.node_id FOR NO KEY UPDATE SKIP LOCKED) d;
 	SELECT array_agg(e.sku_id) AS skus, array_agg(e.node_id) AS nodes, array_agg('reserved'::text) AS counters, array_agg(-e.quantity) AS quantities,
 		coalesce(sum(e.quantity), 0) AS units INTO l FROM retail.mark_expired(as_of, idle.skus, node_ids => idle.nodes) e;
 	IF l.skus IS NOT NULL THEN

@@ -325,8 +325,9 @@ MakeCandidates(const SourcingRequest *request, StockCell *cells, int n_cells,
 			{
 				entry->candidate = c;
 				result->n_candidates++;
-				if (nearest < 0 || result->candidates[c].distance_km <
-					result->candidates[nearest].distance_km)
+				/* A distance that is not known is farther than any. */
+				if (nearest < 0 || isnan(result->candidates[nearest].distance_km) ||
+					result->candidates[c].distance_km < result->candidates[nearest].distance_km)
 					nearest = c;
 			}
 		}
