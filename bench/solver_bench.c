@@ -30,46 +30,54 @@
 
 #include "../src/allocation/solver.h"
 
-#define N_NODES			320
-#define N_WAREHOUSES	10
-#define MAX_SERVICES	4
-#define CBC_SECONDS		90
-#define BUSY_SECONDS	0.25
+#define N_NODES 320
+#define N_WAREHOUSES 10
+#define MAX_SERVICES 4
+#define CBC_SECONDS 90
+#define BUSY_SECONDS 0.25
 
 enum
 {
-	EXPRESS, ECONOMY = 6, CITY = 9, COLD = 11, N_TARIFFS = 14
+	EXPRESS,
+	ECONOMY = 6,
+	CITY = 9,
+	COLD = 11,
+	N_TARIFFS = 14
 };
 
 static const SolverBracket express[6] = {
-	{50000, 600, 1000, 1000, 120}, {50000, 750, 1000, 1000, 180},
-	{50000, 900, 1000, 1000, 320}, {50000, 1050, 1000, 1000, 460},
-	{50000, 1200, 1000, 1000, 650}, {50000, 1500, 1000, 1000, 900}
-};
-static const SolverBracket economy[3][5] = {
-	{{500, 320, 0, 0, 0}, {1000, 400, 0, 0, 0}, {3000, 600, 0, 0, 0},
-	{10000, 1200, 0, 0, 0}, {30000, 1200, 10000, 1000, 100}},
-	{{500, 480, 0, 0, 0}, {1000, 600, 0, 0, 0}, {3000, 900, 0, 0, 0},
-	{10000, 1800, 0, 0, 0}, {30000, 1800, 10000, 1000, 150}},
-	{{500, 704, 0, 0, 0}, {1000, 880, 0, 0, 0}, {3000, 1320, 0, 0, 0},
-	{10000, 2640, 0, 0, 0}, {30000, 2640, 10000, 1000, 220}}
-};
-static const SolverBracket city[2] = {
-	{20000, 700, 1000, 1000, 100}, {20000, 1000, 1000, 1000, 150}
-};
-static const SolverBracket cold[3] = {
-	{30000, 1800, 1000, 1000, 400}, {30000, 2800, 1000, 1000, 700},
-	{30000, 4500, 1000, 1000, 1200}
-};
+	{50000, 600, 1000, 1000, 120},	{50000, 750, 1000, 1000, 180},
+	{50000, 900, 1000, 1000, 320},	{50000, 1050, 1000, 1000, 460},
+	{50000, 1200, 1000, 1000, 650}, {50000, 1500, 1000, 1000, 900}};
+static const SolverBracket economy[3][5] = {{{500, 320, 0, 0, 0},
+											 {1000, 400, 0, 0, 0},
+											 {3000, 600, 0, 0, 0},
+											 {10000, 1200, 0, 0, 0},
+											 {30000, 1200, 10000, 1000, 100}},
+											{{500, 480, 0, 0, 0},
+											 {1000, 600, 0, 0, 0},
+											 {3000, 900, 0, 0, 0},
+											 {10000, 1800, 0, 0, 0},
+											 {30000, 1800, 10000, 1000, 150}},
+											{{500, 704, 0, 0, 0},
+											 {1000, 880, 0, 0, 0},
+											 {3000, 1320, 0, 0, 0},
+											 {10000, 2640, 0, 0, 0},
+											 {30000, 2640, 10000, 1000, 220}}};
+static const SolverBracket city[2] = {{20000, 700, 1000, 1000, 100},
+									  {20000, 1000, 1000, 1000, 150}};
+static const SolverBracket cold[3] = {{30000, 1800, 1000, 1000, 400},
+									  {30000, 2800, 1000, 1000, 700},
+									  {30000, 4500, 1000, 1000, 1200}};
 
 typedef struct Instance
 {
 	SolverProblem problem;
 	SolverLine *lines;
-	SolverNode	nodes[N_NODES];
+	SolverNode nodes[N_NODES];
 	SolverService services[N_NODES][MAX_SERVICES];
 	SolverTariff tariffs[N_TARIFFS];
-	int64_t    *available;
+	int64_t *available;
 } Instance;
 
 static uint64_t random_state;
@@ -111,13 +119,13 @@ static void
 MakeTariffs(Instance *in)
 {
 	for (int i = 0; i < 6; i++)
-		in->tariffs[EXPRESS + i] = (SolverTariff) {&express[i], 1, 6000};
+		in->tariffs[EXPRESS + i] = (SolverTariff){&express[i], 1, 6000};
 	for (int i = 0; i < 3; i++)
-		in->tariffs[ECONOMY + i] = (SolverTariff) {economy[i], 5, 8000};
+		in->tariffs[ECONOMY + i] = (SolverTariff){economy[i], 5, 8000};
 	for (int i = 0; i < 2; i++)
-		in->tariffs[CITY + i] = (SolverTariff) {&city[i], 1, 0};
+		in->tariffs[CITY + i] = (SolverTariff){&city[i], 1, 0};
 	for (int i = 0; i < 3; i++)
-		in->tariffs[COLD + i] = (SolverTariff) {&cold[i], 1, 5000};
+		in->tariffs[COLD + i] = (SolverTariff){&cold[i], 1, 5000};
 }
 
 /* Gives a node its services, by its distance. */
@@ -126,18 +134,28 @@ MakeServices(Instance *in, int node, int64_t km)
 {
 	static const int64_t zones[6] = {100, 500, 1000, 1500, 2500, INT64_MAX};
 	SolverService *s = in->services[node];
-	int			zone = 0;
-	int			n = 0;
+	int zone = 0;
+	int n = 0;
 
 	while (km >= zones[zone])
 		zone++;
-	s[n++] = (SolverService) {EXPRESS + zone, zone >= 4 ? 100 : 0, 1};
-	s[n++] = (SolverService) {ECONOMY + (km < 300 ? 0 : km < 1200 ? 1 : 2),
-		km < 300 ? 100 : km < 1200 ? 200 : 400, 1};
+	s[n++] = (SolverService){EXPRESS + zone, zone >= 4 ? 100 : 0, 1};
+	s[n++] = (SolverService){ECONOMY +
+								 (km < 300		  ? 0
+									  : km < 1200 ? 1
+												  : 2),
+							 km < 300		 ? 100
+								 : km < 1200 ? 200
+											 : 400,
+							 1};
 	if (km < 10)
-		s[n++] = (SolverService) {CITY + (km < 3 ? 0 : 1), 0, 3};
+		s[n++] = (SolverService){CITY + (km < 3 ? 0 : 1), 0, 3};
 	if (km < 2200)
-		s[n++] = (SolverService) {COLD + (km < 300 ? 0 : km < 1000 ? 1 : 2), 0, 7};
+		s[n++] = (SolverService){COLD +
+									 (km < 300		  ? 0
+										  : km < 1000 ? 1
+													  : 2),
+								 0, 7};
 	in->nodes[node].services = s;
 	in->nodes[node].n_services = n;
 }
@@ -154,11 +172,13 @@ MakeInstance(Instance *in, int n_lines)
 	MakeTariffs(in);
 	for (int i = 0; i < N_NODES; i++)
 	{
-		bool		warehouse = i < N_WAREHOUSES;
+		bool warehouse = i < N_WAREHOUSES;
 
 		/* a dozen stores lie in the customer's city */
-		MakeServices(in, i, warehouse ? Random(20, 2600) :
-					 i < N_WAREHOUSES + 12 ? Random(1, 25) : Random(60, 3000));
+		MakeServices(in, i,
+					 warehouse					 ? Random(20, 2600)
+						 : i < N_WAREHOUSES + 12 ? Random(1, 25)
+												 : Random(60, 3000));
 		in->nodes[i].per_parcel = warehouse ? 220 : 350;
 		in->nodes[i].per_unit = warehouse ? 35 : 60;
 		in->nodes[i].max_parcels = INT32_MAX;
@@ -167,31 +187,37 @@ MakeInstance(Instance *in, int n_lines)
 	{
 		in->lines[l].quantity = Random(1, 3);
 		in->lines[l].unit_weight_g = Random(5, 120) * 10;
-		in->lines[l].unit_volume_cm3 = in->lines[l].unit_weight_g * Random(12, 45) / 10;
+		in->lines[l].unit_volume_cm3 =
+			in->lines[l].unit_weight_g * Random(12, 45) / 10;
 		in->lines[l].temperature = Random(0, 9) == 0 ? 2 : 1;
 		for (int i = 0; i < N_NODES; i++)
 			if (Random(0, 99) < (i < N_WAREHOUSES ? 85 : 39))
 				in->available[l * N_NODES + i] = Random(3, 20);
 	}
-	in->problem = (SolverProblem) {
-		.n_lines = n_lines, .n_nodes = N_NODES, .n_tariffs = N_TARIFFS,
-		.lines = in->lines, .nodes = in->nodes, .tariffs = in->tariffs,
-		.available = in->available, .split_penalty = 200,
-		.allow_line_split = true, .alloc = PlainAlloc, .release = PlainRelease
-	};
+	in->problem = (SolverProblem){.n_lines = n_lines,
+								  .n_nodes = N_NODES,
+								  .n_tariffs = N_TARIFFS,
+								  .lines = in->lines,
+								  .nodes = in->nodes,
+								  .tariffs = in->tariffs,
+								  .available = in->available,
+								  .split_penalty = 200,
+								  .allow_line_split = true,
+								  .alloc = PlainAlloc,
+								  .release = PlainRelease};
 }
 
 /* Seconds of one decision, and its cost; -1 when there is no plan. */
 static double
 TimeOurs(const Instance *in, int64_t *cost, bool *exact)
 {
-	double		begin = Now();
-	double		spent;
-	int			n = 0;
+	double begin = Now();
+	double spent;
+	int n = 0;
 
 	do
 	{
-		SolverPlan	plan;
+		SolverPlan plan;
 
 		if (solver_solve(&in->problem, &plan) != SOLVER_OK)
 			return -1;
@@ -215,7 +241,11 @@ Carries(const Instance *in, int node, const SolverService *service, int line)
 /* What WriteProgram writes in one pass over the options. */
 typedef enum Part
 {
-	OBJECTIVE, SUPPLY, ROWS, GENERALS, BINARIES
+	OBJECTIVE,
+	SUPPLY,
+	ROWS,
+	GENERALS,
+	BINARIES
 } Part;
 
 /* Writes the part of one option o: a node, a service and a bracket. */
@@ -224,11 +254,13 @@ WriteOption(FILE *f, const Instance *in, Part part, int line, int o, int node,
 			const SolverService *service, const SolverBracket *b)
 {
 	const SolverNode *n = &in->nodes[node];
-	int64_t		divisor = in->tariffs[service->tariff].volumetric_divisor;
+	int64_t divisor = in->tariffs[service->tariff].volumetric_divisor;
 
 	if (part == OBJECTIVE)
-		fprintf(f, " + %" PRId64 " u%d\n", b->base + n->per_parcel + service->lateness +
-				in->problem.split_penalty, o);
+		fprintf(f, " + %" PRId64 " u%d\n",
+				b->base + n->per_parcel + service->lateness +
+					in->problem.split_penalty,
+				o);
 	if (part == OBJECTIVE && b->step_g > 0)
 		fprintf(f, " + %" PRId64 " n%d\n", b->step_price, o);
 	if (part == GENERALS && b->step_g > 0)
@@ -240,7 +272,8 @@ WriteOption(FILE *f, const Instance *in, Part part, int line, int o, int node,
 		if (!Carries(in, node, service, l))
 			continue;
 		if (part == OBJECTIVE)
-			fprintf(f, " + %" PRId64 " x%d_%d\n", n->per_unit * in->lines[l].quantity, l, o);
+			fprintf(f, " + %" PRId64 " x%d_%d\n",
+					n->per_unit * in->lines[l].quantity, l, o);
 		else if (part == SUPPLY && l == line)
 			fprintf(f, " + x%d_%d\n", l, o);
 		else if (part == BINARIES)
@@ -253,18 +286,23 @@ WriteOption(FILE *f, const Instance *in, Part part, int line, int o, int node,
 	/* real weight, then volumetric weight, both times the divisor */
 	for (int volumetric = 0; volumetric <= (divisor > 0); volumetric++)
 	{
-		int64_t		scale = volumetric ? divisor : 1;
+		int64_t scale = volumetric ? divisor : 1;
 
 		for (int kind = 0; kind < (b->step_g > 0 ? 2 : 1); kind++)
 		{
 			for (int l = 0; l < in->problem.n_lines; l++)
 				if (Carries(in, node, service, l))
-					fprintf(f, " + %" PRId64 " x%d_%d", in->lines[l].quantity *
-							(volumetric ? in->lines[l].unit_volume_cm3 * 1000 : in->lines[l].unit_weight_g), l, o);
+					fprintf(f, " + %" PRId64 " x%d_%d",
+							in->lines[l].quantity *
+								(volumetric
+									 ? in->lines[l].unit_volume_cm3 * 1000
+									 : in->lines[l].unit_weight_g),
+							l, o);
 			if (kind == 0)
 				fprintf(f, " - %" PRId64 " u%d <= 0\n", b->up_to_g * scale, o);
 			else
-				fprintf(f, " - %" PRId64 " u%d - %" PRId64 " n%d <= 0\n", b->over_g * scale, o, b->step_g * scale, o);
+				fprintf(f, " - %" PRId64 " u%d - %" PRId64 " n%d <= 0\n",
+						b->over_g * scale, o, b->step_g * scale, o);
 		}
 	}
 }
@@ -273,19 +311,20 @@ WriteOption(FILE *f, const Instance *in, Part part, int line, int o, int node,
 static void
 WritePart(FILE *f, const Instance *in, Part part, int line)
 {
-	int			o = 0;
+	int o = 0;
 
 	for (int i = 0; i < N_NODES; i++)
 		for (int s = 0; s < in->nodes[i].n_services; s++)
 		{
 			const SolverService *service = &in->services[i][s];
 			const SolverTariff *tariff = &in->tariffs[service->tariff];
-			bool		any = false;
+			bool any = false;
 
 			for (int l = 0; l < in->problem.n_lines; l++)
 				any |= Carries(in, i, service, l);
 			for (int k = 0; any && k < tariff->n_brackets; k++)
-				WriteOption(f, in, part, line, o++, i, service, &tariff->brackets[k]);
+				WriteOption(f, in, part, line, o++, i, service,
+							&tariff->brackets[k]);
 		}
 }
 
@@ -313,8 +352,8 @@ WriteProgram(FILE *f, const Instance *in)
 static bool
 FindLine(const char *name, const char *begins, char *line, int size)
 {
-	FILE	   *f = fopen(name, "r");
-	bool		found = false;
+	FILE *f = fopen(name, "r");
+	bool found = false;
 
 	if (f == NULL)
 		return false;
@@ -331,12 +370,12 @@ FindLine(const char *name, const char *begins, char *line, int size)
 static double
 TimeCbc(const Instance *in, const char *directory, double *optimum)
 {
-	char		name[512];
-	char		command[2048];
-	char		line[512];
-	double		cpu = -1;
-	double		wall = -1;
-	FILE	   *f;
+	char name[512];
+	char command[2048];
+	char line[512];
+	double cpu = -1;
+	double wall = -1;
+	FILE *f;
 
 	snprintf(name, sizeof(name), "%s/solver_bench.lp", directory);
 	f = fopen(name, "w");
@@ -344,8 +383,10 @@ TimeCbc(const Instance *in, const char *directory, double *optimum)
 		return -1;
 	WriteProgram(f, in);
 	fclose(f);
-	snprintf(command, sizeof(command), "cbc %s sec %d ratio 0 allow 0.01 increment 0.5 solve solu %s/solver_bench.sol >%s/solver_bench.log 2>&1",
-			 name, CBC_SECONDS, directory, directory);
+	snprintf(
+		command, sizeof(command),
+		"cbc %s sec %d ratio 0 allow 0.01 increment 0.5 solve solu %s/solver_bench.sol >%s/solver_bench.log 2>&1",
+		name, CBC_SECONDS, directory, directory);
 	if (system(command) != 0)
 		return -1;
 	snprintf(name, sizeof(name), "%s/solver_bench.sol", directory);
@@ -355,7 +396,8 @@ TimeCbc(const Instance *in, const char *directory, double *optimum)
 		*optimum -= (double) in->problem.split_penalty;
 	snprintf(name, sizeof(name), "%s/solver_bench.log", directory);
 	if (!FindLine(name, "Total time", line, sizeof(line)) ||
-		sscanf(line, "Total time (CPU seconds): %lf (Wallclock seconds): %lf", &cpu, &wall) != 2)
+		sscanf(line, "Total time (CPU seconds): %lf (Wallclock seconds): %lf",
+			   &cpu, &wall) != 2)
 		return -1;
 	return wall;
 }
@@ -363,20 +405,20 @@ TimeCbc(const Instance *in, const char *directory, double *optimum)
 int
 main(int argc, char **argv)
 {
-	int			n_lines = argc > 1 ? atoi(argv[1]) : 3;
-	int			n = argc > 2 ? atoi(argv[2]) : 5;
-	uint64_t	seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+	int n_lines = argc > 1 ? atoi(argv[1]) : 3;
+	int n = argc > 2 ? atoi(argv[2]) : 5;
+	uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	const char *directory = argc > 4 ? argv[4] : ".";
-	int			wrong = 0;
+	int wrong = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		Instance	in;
-		int64_t		cost = 0;
-		bool		exact = false;
-		double		optimum = 0;
-		double		ours;
-		double		cbc;
+		Instance in;
+		int64_t cost = 0;
+		bool exact = false;
+		double optimum = 0;
+		double ours;
+		double cbc;
 
 		random_state = (seed + (uint64_t) i) * UINT64_C(0x9E3779B97F4A7C15) | 1;
 		MakeInstance(&in, n_lines);
@@ -385,10 +427,12 @@ main(int argc, char **argv)
 		if (cbc < 0)
 			printf("%.1f\t-\t-\t%" PRId64 "\t-\n", ours * 1e6, cost);
 		else
-			printf("%.1f\t%.2f\t%.3g\t%" PRId64 "\t%.0f\n", ours * 1e6, cbc, ours / (cbc > 0.005 ? cbc : 0.005), cost, optimum);
+			printf("%.1f\t%.2f\t%.3g\t%" PRId64 "\t%.0f\n", ours * 1e6, cbc,
+				   ours / (cbc > 0.005 ? cbc : 0.005), cost, optimum);
 		fflush(stdout);
-		if (ours < 0 || (cbc >= 0 && optimum >= 0 && exact &&
-						 ((double) cost - optimum > 0.5 || optimum - (double) cost > 0.5)))
+		if (ours < 0 ||
+			(cbc >= 0 && optimum >= 0 && exact &&
+			 ((double) cost - optimum > 0.5 || optimum - (double) cost > 0.5)))
 			wrong++;
 		free(in.lines);
 		free(in.available);

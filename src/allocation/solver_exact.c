@@ -259,7 +259,7 @@ PriceOffer(Exact *exact, const Offer *offer, Table *table)
 	const SolverNode *node = &problem->nodes[offer->node];
 	int64_t    *variable = exact->variable;
 	int64_t    *freight = exact->freight;
-	int64_t		line_cost[SOLVER_EXACT_LINES];
+	int64_t		line_cost[SOLVER_EXACT_LINES] = {0};
 	uint32_t	mask = offer->mask;
 
 	for (int i = 0; i < exact->n_lines; i++)
@@ -352,6 +352,7 @@ PlanSubset(const Table *best, const int64_t *ties, const Layer *before,
 			break;
 		part = (part - 1) & others;
 	}
+	/* Every layer has its arrays by now.  NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	layer->cost[set] = (choice == 0 ? SOLVER_INFINITE : least);
 	layer->tie[set] = least_tie;
 	layer->choice[set] = (uint16_t) choice;

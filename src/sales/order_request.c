@@ -202,7 +202,8 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_OBJECT),
 				errmsg("unknown unit"),
-				errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku, Excerpt(input->unit)),
+				errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku,
+						  input->unit ? Excerpt(input->unit) : ""),
 				errhint("See retail.sku_unit, or add the pack with retail.put_sku_unit()."));
 	if (input->quantity > RETAIL_MAX_QUANTITY / factor)
 		ereport(ERROR,
@@ -371,6 +372,7 @@ ResolvePickUp(OrderRequest *order, const char *code)
 {
 	const CatalogNode *node = code ? CatalogNodeByCode(order->sourcing.catalog, code) : NULL;
 
+	/* cppcheck-suppress nullPointerRedundantCheck; ereport(ERROR) does not return */
 	if (node == NULL || !node->active)
 		ereport(ERROR,
 				errcode(RT_UNKNOWN_NODE),
