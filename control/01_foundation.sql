@@ -90,7 +90,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30 AS $$
 	('RT011', 'invalid_lines', 'A list of lines is empty, too long, malformed or contradicts itself.'),
 	('RT012', 'invalid_money', 'A price, discount, cost or amount is missing, negative, not a number, too large or finer than a cent.'),
 	('RT013', 'invalid_coordinates', 'Latitude or longitude is missing, not a number or out of range.'),
-	('RT014', 'invalid_time', 'A time is missing, infinite or outside the years 2000 to 2099.'),
+	('RT014', 'invalid_time', 'A time is missing, infinite, outside the years 2000 to 2099, ahead of the clock, or before what must have come first.'),
 	('RT015', 'invalid_text', 'A code, number or name is empty, too long or has control characters.'),
 	('RT016', 'invalid_argument', 'Another argument has a value that is not allowed.'),
 	('RT020', 'out_of_stock', 'What is available to promise does not cover the quantity.'),
@@ -106,16 +106,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30 AS $$
 $$;
 COMMENT ON FUNCTION retail.error_codes() IS 'Every SQLSTATE that pg_retail raises; all are of class RT.';
 
+CREATE FUNCTION retail.effective_time(as_of timestamptz) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'retail_effective_time';
+COMMENT ON FUNCTION retail.effective_time(timestamptz) IS 'The time that a caller may act at: as_of for administrators, who may replay and simulate; for others no later than now, so that nobody''s clock ends what others hold.';
+
 CREATE FUNCTION retail.check_time(value timestamptz, argument text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
 BEGIN
 	IF value IS NULL OR value < '2000-01-01 00:00+00' OR value >= '2100-01-01 00:00+00' THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'invalid time for ' || argument,
 			DETAIL = pg_catalog.format('%s is %s.', argument, coalesce(value::text, 'null')),
 			HINT = 'Give a time in the years 2000 to 2099.';
+	ELSIF value > pg_catalog.clock_timestamp() + interval '1 day' AND value > retail.effective_time(value) THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'time in the future for ' || argument,
+			DETAIL = pg_catalog.format('%s is %s.', argument, value),
+			HINT = 'Give the time at which it happened; only members of retail_admin may run ahead of the clock.';
 	END IF;
 END $$;
-COMMENT ON FUNCTION retail.check_time(timestamptz, text) IS 'Raises RT014 unless the time is finite and in the years 2000 to 2099.';
+COMMENT ON FUNCTION retail.check_time(timestamptz, text) IS 'Raises RT014 unless the time is finite, in the years 2000 to 2099 and, for callers other than administrators, at most a day ahead.';
 
 CREATE FUNCTION retail.check_text(value text, argument text, max_length int DEFAULT 200) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -183,6 +191,10 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT016', MESSAGE = 'a role is bound to one node or one supplier at a time',
 			DETAIL = format('node is %s, supplier is %s.', coalesce(node, 'null'), coalesce(supplier, 'null')), HINT = 'Call once for each.';
 	END IF;
+	IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_name) AND NOT (pg_has_role(role_name, 'retail_store', 'MEMBER') OR pg_has_role(role_name, 'retail_supplier', 'MEMBER')) THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT016', MESSAGE = 'a binding needs a role of a store or supplier',
+			DETAIL = format('Role %s is no member of retail_store or retail_supplier.', role_name), HINT = 'GRANT retail_store (or retail_supplier) to it first.';
+	END IF;
 	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_name) THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT005', MESSAGE = 'unknown role', DETAIL = format('Role %s does not exist.', coalesce(role_name, 'null')),
 			HINT = 'Run CREATE ROLE ... LOGIN IN ROLE retail_store (or retail_supplier) first.';
@@ -206,6 +218,30 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.bind_principal(text, text, text) IS 'Binds a login role to a node or supplier (by code), for row-level security. Raises RT002, RT005, RT016.';
 
+CREATE FUNCTION retail.unbind_principal(role_name text, node text DEFAULT NULL, supplier text DEFAULT NULL) RETURNS int
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	gone int;
+BEGIN
+	DELETE FROM retail.principal p WHERE p.role_name = $1
+		AND ($2 IS NULL OR p.node_id = (SELECT n.node_id FROM retail.node n WHERE n.code = $2))
+		AND ($3 IS NULL OR p.supplier_id = (SELECT s.supplier_id FROM retail.supplier s WHERE s.code = $3));
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	IF gone = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT005', MESSAGE = 'no such binding', DETAIL = format('Role %s, node %s, supplier %s.', coalesce($1, 'null'), coalesce($2, 'any'), coalesce($3, 'any')),
+			HINT = 'See SELECT * FROM retail.principal.';
+	END IF;
+	RETURN gone;
+END $$;
+COMMENT ON FUNCTION retail.unbind_principal(text, text, text) IS 'Takes bindings of a role back: to a node, to a supplier, or all of them; also of a role that was dropped. Returns how many. Raises RT005.';
+
+CREATE FUNCTION retail.check_foundation_integrity() RETURNS TABLE (invariant int, object text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	SELECT 0, format('principal %s', p.role_name), 'is bound, but no such role exists: unbind it, or a new role of this name inherits the binding'
+	FROM retail.principal p WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p.role_name)
+$$;
+COMMENT ON FUNCTION retail.check_foundation_integrity() IS 'Bindings of roles that do not exist.';
+
 CREATE FUNCTION retail.check_integrity() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
@@ -219,8 +255,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.check_integrity() IS 'One row for each violation of an invariant; none when all is well. Runs on a standby too.';
 
-GRANT EXECUTE ON FUNCTION retail.version(), retail.caller(), retail.error_codes(), retail.require_installed(),
+GRANT EXECUTE ON FUNCTION retail.version(), retail.caller(), retail.effective_time(timestamptz), retail.error_codes(), retail.require_installed(),
 	retail.check_time(timestamptz, text), retail.check_text(text, text, int), retail.check_money(numeric, text),
 	retail.check_coordinates(float8, float8), retail.check_node_access(bigint)
 	TO retail_admin, retail_app, retail_store, retail_supplier, retail_service, retail_bi;
-GRANT EXECUTE ON FUNCTION retail.check_integrity(), retail.bind_principal(text, text, text) TO retail_admin;
+GRANT EXECUTE ON FUNCTION retail.check_integrity(), retail.bind_principal(text, text, text), retail.unbind_principal(text, text, text),
+	retail.check_foundation_integrity() TO retail_admin;

@@ -60,8 +60,8 @@ DECLARE
 	able boolean;
 	known boolean;
 BEGIN
-	SELECT n.node_id, capability IS NULL OR CASE capability WHEN 'ship' THEN n.can_ship WHEN 'pick_up' THEN n.can_pick_up WHEN 'receive' THEN n.can_receive END
-		INTO result, able FROM retail.node n WHERE n.code = $1 AND n.is_active;
+	SELECT n.node_id, capability IS NULL OR CASE capability WHEN 'known' THEN true WHEN 'ship' THEN n.can_ship WHEN 'pick_up' THEN n.can_pick_up WHEN 'receive' THEN n.can_receive END
+		INTO result, able FROM retail.node n WHERE n.code = $1 AND (n.is_active OR capability = 'known');
 	IF NOT FOUND THEN
 		known := EXISTS (SELECT FROM retail.node n WHERE n.code = $1);
 		RAISE EXCEPTION USING ERRCODE = 'RT002', MESSAGE = CASE WHEN known THEN 'node is inactive' ELSE 'unknown node' END,
@@ -76,9 +76,9 @@ BEGIN
 			HINT = pg_catalog.format('Name another node, or allow it with retail.put_node(..., can_%s => true).', capability);
 	END IF;
 	RAISE EXCEPTION USING ERRCODE = 'RT016', MESSAGE = 'unknown capability', DETAIL = pg_catalog.format('capability is "%s".', pg_catalog.left(capability, 200)),
-		HINT = 'Give ship, pick_up, receive or null.';
+		HINT = 'Give ship, pick_up, receive, known or null.';
 END $$;
-COMMENT ON FUNCTION retail.node_id(text, text) IS 'Key of the active node with this code; capability (ship, pick_up or receive) asks that it may do that. Raises RT002, RT016, RT022.';
+COMMENT ON FUNCTION retail.node_id(text, text) IS 'Key of the active node with this code; capability (ship, pick_up or receive) asks that it may do that; known takes an inactive node too. Raises RT002, RT016, RT022.';
 
 CREATE FUNCTION retail.channel_id(code text) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
@@ -616,8 +616,8 @@ DECLARE
 BEGIN
 	PERFORM retail.check_text(zone, 'zone'), retail.check_time(valid_from, 'valid_from');
 	IF valid_to IS DISTINCT FROM 'infinity' THEN
-		PERFORM retail.check_time(valid_to, 'valid_to'),
-			retail.check_argument(valid_from < valid_to, 'valid_to', valid_to::text, 'Give a time after valid_from, or infinity.');
+		PERFORM retail.check_time(valid_to, 'valid_to');
+		PERFORM retail.check_argument(valid_from < valid_to, 'valid_to', valid_to::text, 'Give a time after valid_from, or infinity.');
 	END IF;
 	brackets := nullif(brackets, 'null');
 	IF brackets IS NOT NULL AND num_nonnulls(first_weight_g, first_price, step_weight_g, step_price, max_weight_g) = 0 THEN

@@ -19,7 +19,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_t
 $$;
 COMMENT ON FUNCTION retail.lock_stock(bigint[], bigint[]) IS 'Internal: locks counters in (sku, node) order for a caller that must read them before it posts, in a later statement. Changes nothing, but makes rows that are missing.';
 
-CREATE FUNCTION retail.parse_stock_lines(lines jsonb, sign text DEFAULT 'positive')
+CREATE FUNCTION retail.parse_stock_lines(lines jsonb, sign text DEFAULT 'positive', optional text[] DEFAULT '{}')
 RETURNS TABLE (sku_id bigint, node_code text, condition text, quantity bigint, damaged bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -35,10 +35,14 @@ BEGIN
 	END IF;
 	SELECT e, n INTO bad FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n)
 		WHERE jsonb_typeof(e) <> 'object' OR jsonb_typeof(e -> 'sku') IS DISTINCT FROM 'string'
-		   OR coalesce(e ->> 'condition', 'sellable') NOT IN ('sellable', 'damaged', 'quality_hold') LIMIT 1;
+		   OR coalesce(e ->> 'condition', 'sellable') NOT IN ('sellable', 'damaged', 'quality_hold')
+		   OR coalesce(jsonb_typeof(e -> 'unit'), 'null') NOT IN ('string', 'null')
+		   OR EXISTS (SELECT FROM jsonb_object_keys(CASE jsonb_typeof(e) WHEN 'object' THEN e ELSE '{}' END) k WHERE k <> ALL ('{sku,qty,unit}'::text[] || optional)) LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = format('line %s is malformed', bad.n), DETAIL = left(bad.e::text, 200),
-			HINT = 'A line is an object with "sku" (text), "qty" (whole number) and, where it applies, "condition": sellable, damaged or quality_hold.';
+			HINT = 'A line is an object with "sku" (text), "qty" (whole number), optionally "unit" (a pack of the SKU)'
+				|| CASE WHEN 'condition' = ANY (optional) THEN ', "condition" (sellable, damaged or quality_hold)' ELSE '' END
+				|| CASE WHEN 'node' = ANY (optional) THEN ', "node" (code)' ELSE '' END || CASE WHEN 'damaged' = ANY (optional) THEN ', "damaged" (whole number)' ELSE '' END || ', and nothing else.';
 	END IF;
 	SELECT e, n INTO bad FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n)
 		WHERE NOT CASE WHEN jsonb_typeof(e -> 'qty') = 'number' THEN
@@ -60,11 +64,21 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT001', MESSAGE = 'unknown SKU', DETAIL = format('Line %s names SKU "%s".', bad.n, left(bad.e ->> 'sku', 200)),
 			HINT = 'Make it known with retail.put_sku(), or correct the code.';
 	END IF;
-	RETURN QUERY SELECT s.sku_id, l.e ->> 'node', coalesce(l.e ->> 'condition', 'sellable'), sum((l.e ->> 'qty')::numeric)::bigint, sum(coalesce((l.e ->> 'damaged')::numeric, 0))::bigint
-		FROM jsonb_array_elements(lines) AS l (e), LATERAL (SELECT k.sku_id FROM retail.sku k WHERE k.code = l.e ->> 'sku' OFFSET 0) s
+	SELECT e, n INTO bad FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n) WHERE e ->> 'unit' IS NOT NULL
+		AND NOT EXISTS (SELECT FROM retail.sku k WHERE k.code = e ->> 'sku' AND (k.base_unit = e ->> 'unit'
+			OR EXISTS (SELECT FROM retail.sku_unit u WHERE u.sku_id = k.sku_id AND u.unit = e ->> 'unit'))) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT005', MESSAGE = 'unknown unit', DETAIL = format('Line %s: SKU "%s" has no pack "%s".', bad.n, left(bad.e ->> 'sku', 200), left(bad.e ->> 'unit', 200)),
+			HINT = 'See retail.sku_unit, or add the pack with retail.put_sku_unit().';
+	END IF;
+	RETURN QUERY SELECT s.sku_id, l.e ->> 'node', coalesce(l.e ->> 'condition', 'sellable'), sum((l.e ->> 'qty')::numeric * s.factor)::bigint,
+			sum(coalesce((l.e ->> 'damaged')::numeric, 0) * s.factor)::bigint
+		FROM jsonb_array_elements(lines) AS l (e), LATERAL (SELECT k.sku_id, CASE WHEN l.e ->> 'unit' IS NULL OR l.e ->> 'unit' = k.base_unit THEN 1
+			ELSE (SELECT u.factor FROM retail.sku_unit u WHERE u.sku_id = k.sku_id AND u.unit = l.e ->> 'unit') END AS factor
+			FROM retail.sku k WHERE k.code = l.e ->> 'sku' OFFSET 0) s
 		GROUP BY 1, 2, 3 ORDER BY 1, 2;
 END $$;
-COMMENT ON FUNCTION retail.parse_stock_lines(jsonb, text) IS 'Checks and resolves a JSON list of lines, summed by SKU, node and condition; sign is positive, zero (allowed) or any. Raises RT001, RT010, RT011.';
+COMMENT ON FUNCTION retail.parse_stock_lines(jsonb, text, text[]) IS 'Internal: checks and resolves a JSON list of lines, in base units, summed by SKU, node and condition; sign is positive, zero (allowed) or any, optional the keys that a line may have beside sku, qty and unit. Raises RT001, RT005, RT010, RT011.';
 
 CREATE FUNCTION retail.begin_document(kind text, document_no text, node_id bigint, to_node_id bigint, content jsonb, as_of timestamptz, note text,
 	OUT document_id bigint, OUT replay jsonb)
@@ -78,11 +92,11 @@ BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
 	INSERT INTO retail.stock_document AS d (kind, document_no, node_id, to_node_id, request_hash, occurred_at, actor, note)
 		VALUES (kind, document_no, node_id, to_node_id, hash, as_of, retail.caller(), note)
-		ON CONFLICT ON CONSTRAINT stock_document_kind_document_no_key DO NOTHING RETURNING d.document_id INTO document_id;
+		ON CONFLICT ON CONSTRAINT stock_document_number DO NOTHING RETURNING d.document_id INTO document_id;
 	IF FOUND THEN
 		RETURN;
 	END IF;
-	SELECT * INTO STRICT old FROM retail.stock_document d WHERE d.kind = kind AND d.document_no = document_no;
+	SELECT * INTO STRICT old FROM retail.stock_document d WHERE d.kind = kind AND d.node_id = node_id AND d.document_no = document_no;
 	IF old.request_hash <> hash THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT030', MESSAGE = format('%s number reused', kind),
 			DETAIL = format('%s "%s" was posted at %s with other content.', kind, document_no, old.recorded_at),
@@ -101,7 +115,7 @@ COMMENT ON FUNCTION retail.end_document(bigint, jsonb) IS 'Internal: keeps the a
 CREATE FUNCTION retail.receive_stock(document_no text, node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
-	n bigint := retail.node_id(node, 'receive');
+	n bigint := retail.node_id(node, 'known');
 	doc record;
 	l record;
 BEGIN
@@ -110,8 +124,9 @@ BEGIN
 	IF doc.replay IS NOT NULL THEN
 		RETURN doc.replay;
 	END IF;
+	PERFORM retail.node_id(node, 'receive');
 	SELECT array_agg(p.sku_id) AS skus, array_agg(n) AS nodes, array_agg(p.condition) AS conditions, array_agg(p.quantity) AS quantities,
-		count(DISTINCT p.sku_id) AS n_skus, sum(p.quantity) AS units INTO l FROM retail.parse_stock_lines(lines) p;
+		count(DISTINCT p.sku_id) AS n_skus, sum(p.quantity) AS units INTO l FROM retail.parse_stock_lines(lines, 'positive', '{condition}') p;
 	PERFORM retail.post_stock(l.skus, l.nodes, l.conditions, l.quantities, 'receipt', 'document', doc.document_id, as_of);
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'skus', l.n_skus, 'units', l.units));
 END $$;
@@ -121,7 +136,7 @@ COMMENT ON FUNCTION retail.receive_stock(text, text, jsonb, timestamptz, text) I
 CREATE FUNCTION retail.adjust_stock(document_no text, node text, lines jsonb, reason text, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
-	n bigint := retail.node_id(node);
+	n bigint := retail.node_id(node, 'known');
 	doc record;
 	l record;
 BEGIN
@@ -132,7 +147,7 @@ BEGIN
 		RETURN doc.replay;
 	END IF;
 	SELECT array_agg(p.sku_id) AS skus, array_agg(n) AS nodes, array_agg(p.condition) AS conditions, array_agg(p.quantity) AS quantities,
-		count(DISTINCT p.sku_id) AS n_skus, sum(p.quantity) AS units INTO l FROM retail.parse_stock_lines(lines, 'any') p WHERE p.quantity <> 0;
+		count(DISTINCT p.sku_id) AS n_skus, sum(p.quantity) AS units INTO l FROM retail.parse_stock_lines(lines, 'any', '{condition}') p WHERE p.quantity <> 0;
 	IF l.skus IS NOT NULL THEN
 		PERFORM retail.post_stock(l.skus, l.nodes, l.conditions, l.quantities, reason, 'document', doc.document_id, as_of);
 	END IF;
@@ -145,7 +160,7 @@ CREATE FUNCTION retail.count_stock(document_no text, node text, lines jsonb, cou
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-	n bigint := retail.node_id(node);
+	n bigint := retail.node_id(node, 'known');
 	doc record;
 	c record;
 	l record;
@@ -192,8 +207,8 @@ COMMENT ON FUNCTION retail.count_stock(text, text, jsonb, timestamptz, boolean, 
 CREATE FUNCTION retail.transfer_out(document_no text, from_node text, to_node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
-	n bigint := retail.node_id(from_node);
-	dest bigint := retail.node_id(to_node, 'receive');
+	n bigint := retail.node_id(from_node, 'known');
+	dest bigint := retail.node_id(to_node, 'known');
 	doc record;
 	l record;
 	due record;
@@ -209,6 +224,7 @@ BEGIN
 	IF doc.replay IS NOT NULL THEN
 		RETURN doc.replay;
 	END IF;
+	PERFORM retail.node_id(to_node, 'receive');
 	SELECT array_agg(p.sku_id ORDER BY p.sku_id) AS skus, array_agg(p.quantity ORDER BY p.sku_id) AS quantities, sum(p.quantity) AS units INTO l
 		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines) q GROUP BY 1) p;
 	-- Every row is locked at once, in the global order; what is promised to
@@ -251,6 +267,10 @@ BEGIN
 			HINT = 'Use the document_no given to retail.transfer_out().';
 	END IF;
 	PERFORM retail.check_node_access(t.to_node_id);
+	IF as_of < t.sent_at THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'goods cannot arrive before they were sent', DETAIL = format('as_of is %s, sent at %s.', as_of, t.sent_at),
+			HINT = 'Give the time at which they arrived.';
+	END IF;
 	SELECT * INTO doc FROM retail.begin_document('transfer_in', document_no, t.from_node_id, t.to_node_id, coalesce(lines, 'null'), as_of, note);
 	IF doc.replay IS NOT NULL THEN
 		RETURN doc.replay;
@@ -258,13 +278,13 @@ BEGIN
 	IF lines IS NULL THEN
 		UPDATE retail.stock_transfer_line SET received = sent WHERE transfer_id = t.transfer_id;
 	ELSE
-		IF EXISTS (SELECT FROM retail.parse_stock_lines(lines, 'zero') p
+		IF EXISTS (SELECT FROM retail.parse_stock_lines(lines, 'zero', '{damaged}') p
 				   WHERE p.sku_id NOT IN (SELECT x.sku_id FROM retail.stock_transfer_line x WHERE x.transfer_id = t.transfer_id)) THEN
 			RAISE EXCEPTION USING ERRCODE = 'RT032', MESSAGE = 'a SKU arrived that was never sent', DETAIL = left(lines::text, 200),
 				HINT = 'Book goods that the sender did not list with retail.adjust_stock().';
 		END IF;
 		UPDATE retail.stock_transfer_line x SET received = p.quantity, damaged = p.damaged
-			FROM (SELECT q.sku_id, sum(q.quantity) AS quantity, sum(q.damaged) AS damaged FROM retail.parse_stock_lines(lines, 'zero') q GROUP BY 1) p
+			FROM (SELECT q.sku_id, sum(q.quantity) AS quantity, sum(q.damaged) AS damaged FROM retail.parse_stock_lines(lines, 'zero', '{damaged}') q GROUP BY 1) p
 			WHERE x.transfer_id = t.transfer_id AND x.sku_id = p.sku_id;
 	END IF;
 	PERFORM retail.post_stock(array_agg(x.sku_id), array_agg(t.to_node_id), array_agg(y.counter), array_agg(y.quantity), 'transfer_in', 'transfer', t.transfer_id, as_of)
@@ -302,6 +322,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, 
 DECLARE
 	due bigint[];
 BEGIN
+	as_of := retail.effective_time(as_of);
 	IF wait THEN			-- in key order, so that those who wait cannot deadlock
 		SELECT array_agg(d.reservation_id) INTO due FROM (SELECT r.reservation_id FROM retail.reservation r
 			WHERE r.state = 'held' AND r.expires_at <= as_of AND r.sku_id = ANY (sku_ids)
@@ -332,6 +353,7 @@ DECLARE
 	l record;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
+	as_of := retail.effective_time(as_of);
 	-- Stock first, and only rows that nobody works on: the sweeper does not
 	-- wait, so it cannot deadlock with one who takes stock again and again; and
 	-- who needs what is being swept waits at the row of stock until it is.  In
@@ -378,7 +400,7 @@ BEGIN
 		RETURN jsonb_build_object('hold_id', h.hold_id, 'expires_at', h.expires_at, 'replayed', true);
 	END IF;
 	SELECT array_agg(p.sku_id) AS skus, array_agg(retail.node_id(p.node_code)) AS nodes, array_agg('reserved'::text) AS counters, array_agg(p.quantity) AS quantities INTO l
-		FROM (SELECT q.sku_id, q.node_code, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines) q GROUP BY 1, 2) p;
+		FROM (SELECT q.sku_id, q.node_code, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines, 'positive', '{node}') q GROUP BY 1, 2) p;
 	PERFORM retail.check_node_access(x) FROM (SELECT DISTINCT unnest(l.nodes)) u (x);
 	INSERT INTO retail.reservation (sku_id, node_id, quantity, open_quantity, state, expires_at, hold_id, created_at, changed_at)
 		SELECT u.sku_id, u.node_id, u.quantity, u.quantity, 'held', h.expires_at, h.hold_id, as_of, as_of FROM unnest(l.skus, l.nodes, l.quantities) u (sku_id, node_id, quantity);
@@ -446,12 +468,13 @@ COMMENT ON FUNCTION retail.ship_hold(text, timestamptz) IS 'Books held units as 
 
 CREATE FUNCTION retail.available_to_promise(sku text, channel text DEFAULT NULL, as_of timestamptz DEFAULT now())
 RETURNS TABLE (node text, node_kind text, on_hand bigint, reserved bigint, safety bigint, available bigint, in_transit bigint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	the_sku bigint := retail.sku_id($1);
 	the_channel bigint := CASE WHEN channel IS NOT NULL THEN retail.channel_id(channel) END;
 BEGIN
+	PERFORM retail.check_time(as_of, 'as_of');
 	RETURN QUERY
 	SELECT n.code, n.kind, s.on_hand, s.reserved - coalesce(e.quantity, 0)::bigint, coalesce(f.quantity, 0),
 		greatest(s.on_hand - (s.reserved - coalesce(e.quantity, 0)::bigint) - coalesce(f.quantity, 0), 0), s.in_transit
@@ -463,7 +486,7 @@ BEGIN
 	WHERE s.sku_id = the_sku ORDER BY 6 DESC, 1;
 END $$;
 COMMENT ON FUNCTION retail.available_to_promise(text, text, timestamptz) IS
-'Where a SKU lies in the whole chain and how much of it a channel may promise: on hand - live reservations - safety stock. Holds that are due do not count. Raises RT001, RT003.';
+'Where a SKU lies in the whole chain and how much of it a channel may promise: on hand - live reservations - safety stock. Holds that are due do not count. Raises RT001, RT003, RT014.';
 
 CREATE FUNCTION retail.check_inventory_integrity() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

@@ -242,6 +242,8 @@ BEGIN
 	ELSIF due > 0 AND o.payment_state <> 'paid' THEN
 		UPDATE retail.sales_order x SET payment_state = 'partly_paid' WHERE x.order_id = the_order AND x.payment_state = 'unpaid';
 		PERFORM retail.add_order_event(the_order, 'partly_paid', as_of, detail || jsonb_build_object('due', due));
+	ELSE						-- it was paid before
+		PERFORM retail.add_order_event(the_order, 'paid', as_of, detail || jsonb_build_object('due', due));
 	END IF;
 	RETURN retail.payment_answer(the_order, false);
 END $$;
@@ -346,7 +348,7 @@ BEGIN
 	SELECT array_agg(c.sku_id) AS skus, array_agg(c.node_id) AS nodes, array_agg(c.quantity) AS quantities, array_agg('reserved'::text) AS counters INTO l
 		FROM retail.cancel_units(the_order, w.skus, w.quantities, as_of, jsonb_strip_nulls(jsonb_build_object('reason', reason, 'cancel_no', cancel_no)) || jsonb_build_object('asked', w.asked)) c;
 	SELECT * INTO STRICT o FROM retail.sales_order x WHERE x.order_id = the_order;
-	IF o.status <> 'cancelled' AND o.payment_state = 'partly_paid' AND o.paid - o.refunded >= o.total - o.cancelled_amount - o.returned_amount THEN
+	IF o.status <> 'cancelled' AND o.payment_state IN ('unpaid', 'partly_paid') AND o.paid - o.refunded >= o.total - o.cancelled_amount - o.returned_amount THEN
 		-- What was paid so far covers what is left.
 		PERFORM retail.settle_order(the_order, as_of, '{}', coalesce(l.skus, '{}'), coalesce(l.nodes, '{}'), coalesce(l.quantities, '{}'));
 	ELSIF l.skus IS NOT NULL THEN
@@ -365,6 +367,7 @@ DECLARE
 	l record;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
+	as_of := retail.effective_time(as_of);
 	-- Nobody is waited for here, so the index may give the order of locking.
 	SELECT array_agg(d.order_id ORDER BY d.order_id) INTO due
 		FROM (SELECT o.order_id FROM retail.sales_order o WHERE o.payment_due_at <= as_of ORDER BY o.payment_due_at LIMIT 1000 FOR UPDATE SKIP LOCKED) d;
@@ -469,6 +472,10 @@ DECLARE
 BEGIN
 	UPDATE retail.shipment x SET status = new_status, tracking_no = $4 ->> 'tracking_no', shipped_at = as_of, delivered_at = CASE new_status WHEN 'delivered' THEN as_of END
 		WHERE x.shipment_id = $1 RETURNING x.* INTO s;
+	IF as_of < (SELECT o.placed_at FROM retail.sales_order o WHERE o.order_id = s.order_id) THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'a parcel cannot leave before it was ordered', DETAIL = format('as_of is %s.', as_of),
+			HINT = 'Give the time at which it left.';
+	END IF;
 	UPDATE retail.order_line b SET shipped = b.shipped + x.quantity FROM retail.shipment_line x
 		WHERE x.shipment_id = $1 AND x.quantity > 0 AND b.order_id = s.order_id AND b.line_no = x.line_no;
 	PERFORM retail.refresh_order_status(s.order_id);

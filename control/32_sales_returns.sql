@@ -120,13 +120,33 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.book_sale(bigint, text, text, text) IS 'Internal: hands over, pays and books a sale whose order and lines are written; true when less lies there afterwards than is promised. Raises RT030.';
 
+CREATE FUNCTION retail.sale_channel(channel text, method text) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	c retail.channel;
+	who name := retail.caller();
+BEGIN
+	-- A sale that a till reports late is recorded even when its channel is
+	-- closed by now.
+	SELECT * INTO c FROM retail.channel x WHERE x.code = $1;
+	IF NOT FOUND THEN
+		RETURN retail.channel_id($1);
+	END IF;
+	IF (c.kind <> 'pos' OR $2 IS DISTINCT FROM 'till') AND NOT (pg_has_role(who, 'retail_admin', 'MEMBER') OR pg_has_role(who, 'retail_app', 'MEMBER')) THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT040', MESSAGE = 'a store sells in a channel of kind pos, by method till',
+			DETAIL = format('Channel "%s" is of kind %s, method is "%s".', $1, c.kind, $2), HINT = 'Numbers of other channels and payment systems are their own; sell in the store''s channel.';
+	END IF;
+	RETURN c.channel_id;
+END $$;
+COMMENT ON FUNCTION retail.sale_channel(text, text) IS 'Internal: key of the channel of a till sale, active or not. Raises RT003; RT040 when a store would use the numbers of another kind of channel or payment system.';
+
 CREATE FUNCTION retail.record_sale(channel text, external_no text, node text, lines jsonb, sold_at timestamptz DEFAULT now(), member_id bigint DEFAULT NULL,
 	payment_no text DEFAULT NULL, method text DEFAULT 'till') RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-	the_channel bigint := retail.channel_id(channel);
-	n bigint := retail.node_id(node);
+	the_channel bigint := retail.sale_channel(channel, method);
+	n bigint := retail.node_id(node, 'known');
 	the_payment text := coalesce(payment_no, channel || ':' || external_no);
 	hash bytea := sha256(convert_to(jsonb_build_array('sale', channel, external_no, node, lines, member_id, the_payment, method)::text, 'UTF8'));
 	answer jsonb;
@@ -197,7 +217,7 @@ CREATE FUNCTION retail.return_order(return_no text, channel text, external_no te
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-	n bigint := retail.node_id(node, 'receive');
+	n bigint := retail.node_id(node, 'known');
 	hash bytea := sha256(convert_to(jsonb_build_array('return', channel, external_no, node, lines, reason)::text, 'UTF8'));
 	the_order bigint;
 	answer jsonb;
@@ -213,6 +233,7 @@ BEGIN
 	IF answer IS NOT NULL THEN
 		RETURN answer;
 	END IF;
+	PERFORM retail.node_id(node, 'receive');
 	SELECT array_agg(p.line_no) AS numbers, array_agg(p.sku_id) AS skus, array_agg(p.quantity) AS quantities, array_agg(p.amount) AS amounts, sum(p.amount) AS amount,
 		array_agg(n) AS nodes, array_agg('quality_hold'::text) AS counters, sum(p.quantity) AS units INTO l FROM retail.price_return(the_order, lines) p;
 	INSERT INTO retail.sales_return AS x (return_no, order_id, node_id, request_hash, reason, amount, received_at)

@@ -11,3 +11,13 @@ BEGIN
 		EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
 	END LOOP;
 END $$;
+
+-- While the extension was away nothing told the backends' caches of changes.
+DO $$
+DECLARE t regclass;
+BEGIN
+	FOR t IN SELECT DISTINCT g.tgrelid::regclass FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+			 WHERE p.pronamespace = 'retail'::regnamespace AND p.proname = 'catalog_changed' LOOP
+		PERFORM retail.invalidate_catalog(t);
+	END LOOP;
+END $$;

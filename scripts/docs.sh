@@ -9,6 +9,9 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$ROOT"
 
+# make check names the private installation; cluster.sh makes that itself, from the system's.
+cluster() { env -u PG_CONFIG "$ROOT/scripts/cluster.sh" "$@"; }
+
 MODE=${1:-write}
 NUMBER=0
 STATUS=0
@@ -48,11 +51,11 @@ with_example() {
 		}' "$1"
 }
 
-"$ROOT/scripts/cluster.sh" build >&2
-"$ROOT/scripts/cluster.sh" start docs >&2
-trap '"$ROOT/scripts/cluster.sh" destroy docs >&2' EXIT
-eval "$("$ROOT/scripts/cluster.sh" env docs)"
-"$ROOT/scripts/cluster.sh" createdb docs docs >&2
+cluster build >&2
+cluster start docs >&2
+trap 'cluster destroy docs >&2' EXIT
+eval "$(cluster env docs)"
+cluster createdb docs docs >&2
 psql -X -q -v ON_ERROR_STOP=1 -d docs -c 'CREATE EXTENSION pg_retail' -c 'SELECT count(*) FROM retail.install()' >/dev/null
 
 for name in er-diagram reference; do

@@ -30,6 +30,13 @@
 #include "varatt.h"
 #endif
 
+/* 18 says it before a function, as C11 does, and no longer after it. */
+#if PG_VERSION_NUM >= 180000
+#define pg_noreturn_compat pg_noreturn
+#else
+#define pg_noreturn_compat pg_attribute_noreturn()
+#endif
+
 /* 16 merged the ownership checks of all object classes into one. */
 #if PG_VERSION_NUM >= 160000
 #define database_ownercheck_compat(dboid, roleid) \

@@ -42,6 +42,7 @@
 #define RETAIL_MAX_CENTS			INT64CONST(100000000000)
 
 extern int	retail_max_order_lines;
+extern int	retail_region_reach_km;
 
 /*
  * A statement prepared once per backend.  The first use prepares it; the plan
@@ -72,6 +73,7 @@ extern Datum RetailCentsToNumeric(int64 cents);
 
 extern const char *RetailCallerName(void);
 extern void RetailCheckText(const char *value, const char *argument, int max_length);
+extern TimestampTz RetailEffectiveTime(TimestampTz as_of);
 extern void RetailCheckTime(TimestampTz value, const char *argument);
 
 #endif							/* PG_RETAIL_H */

@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -188,13 +189,47 @@ RetailCheckText(const char *value, const char *argument, int max_length)
 			errhint("Give 1 to %d printable characters, in any script.", max_length));
 }
 
-/* Raises RT014 unless the time lies in the years 2000 to 2099. */
+/*
+ * Returns the time at which the caller may act: administrators replay and
+ * simulate, others cannot run ahead of the clock.
+ */
+TimestampTz
+RetailEffectiveTime(TimestampTz as_of)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (as_of <= now ||
+		has_privs_of_role(GetOuterUserId(), get_role_oid("retail_admin", false)))
+		return as_of;
+	return now;
+}
+
+PG_FUNCTION_INFO_V1(retail_effective_time);
+Datum
+retail_effective_time(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(RetailEffectiveTime(PG_GETARG_TIMESTAMPTZ(0)));
+}
+
+/*
+ * Raises RT014 unless the time lies in the years 2000 to 2099 and, for callers
+ * other than administrators, at most a day ahead.
+ */
 void
 RetailCheckTime(TimestampTz value, const char *argument)
 {
 	/* PostgreSQL's epoch is 2000-01-01; 36525 days follow until 2100. */
 	if (value >= 0 && value < INT64CONST(36525) * USECS_PER_DAY)
-		return;
+	{
+		if (value <= GetCurrentTimestamp() + USECS_PER_DAY ||
+			RetailEffectiveTime(value) == value)
+			return;
+		ereport(ERROR,
+				errcode(RT_INVALID_TIME),
+				errmsg("time in the future for %s", argument),
+				errdetail("%s is %s.", argument, timestamptz_to_str(value)),
+				errhint("Give the time at which it happened; only members of retail_admin may run ahead of the clock."));
+	}
 	ereport(ERROR,
 			errcode(RT_INVALID_TIME),
 			errmsg("invalid time for %s", argument),

@@ -56,7 +56,8 @@ typedef struct NodeEntry
 
 static RetailStatement select_stock = {
 	"SELECT sku_id, node_id, on_hand - reserved FROM retail.stock"
-	" WHERE sku_id = ANY ($1) AND on_hand > 0 AND ($2 IS NULL OR node_id = $2)",
+	" WHERE sku_id = ANY ($1) AND on_hand > 0 AND ($2 IS NULL OR node_id = $2)"
+	" ORDER BY node_id, sku_id",	/* so that ties do not depend on the heap */
 	2, {INT8ARRAYOID, INT8OID}
 };
 
@@ -154,7 +155,7 @@ ReadStock(const SourcingRequest *request, Datum skus, bool read_only, int *n,
 static bool
 AdjustStock(const SourcingRequest *request, Datum skus, bool read_only, HTAB *index)
 {
-	Datum		values[2] = {skus, TimestampTzGetDatum(request->as_of)};
+	Datum		values[2] = {skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
 	bool		saw_expired = false;
 	StockCell  *cell;
 

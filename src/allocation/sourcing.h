@@ -12,6 +12,7 @@
 #define PG_RETAIL_SOURCING_H
 
 #include "catalog/cache.h"
+#include "compat.h"
 
 /* One distinct SKU of an order. */
 typedef struct SourcingLine
@@ -72,8 +73,8 @@ typedef struct SourcingResult
 
 extern void SourceOrder(const SourcingRequest *request, bool read_only,
 						SourcingResult *result);
-extern void ReportNoPlan(const SourcingRequest *request,
-						 const SourcingResult *result) pg_attribute_noreturn();
+pg_noreturn_compat extern void ReportNoPlan(const SourcingRequest *request,
+											const SourcingResult *result);
 extern TimestampTz ParcelPromise(const SourcingRequest *request,
 								 const SourcingResult *result, int parcel);
 extern TimestampTz PlanPromise(const SourcingRequest *request,

@@ -37,7 +37,7 @@ static void
 AppendMoney(StringInfo buffer, const char *key, int64 cents)
 {
 	appendStringInfo(buffer, ",\"%s\":%s%lld.%02lld", key, cents < 0 ? "-" : "",
-					 (long long) (Abs(cents) / 100), (long long) (Abs(cents) % 100));
+					 llabs(cents) / 100, llabs(cents) % 100);
 }
 
 /* Appends a time in ISO 8601. */

@@ -67,8 +67,21 @@ PG_FUNCTION_INFO_V1(retail_invalidate_catalog);
 Datum
 retail_invalidate_catalog(PG_FUNCTION_ARGS)
 {
-	CacheInvalidateRelcacheByRelid(PG_GETARG_OID(0));
-	PG_RETURN_VOID();
+	Oid			relid = PG_GETARG_OID(0);
+	Oid			namespace = get_namespace_oid("retail", false);
+
+	for (int i = 0; i < WATCHED_TABLES; i++)
+	{
+		if (relid != get_relname_relid(watched_tables[i], namespace))
+			continue;
+		CacheInvalidateRelcacheByRelid(relid);
+		PG_RETURN_VOID();
+	}
+	ereport(ERROR,
+			errcode(RT_INVALID_ARGUMENT),
+			errmsg("not a table of the catalogue"),
+			errdetail("OID %u is none of the tables that are cached.", relid),
+			errhint("Name a table, e.g. 'retail.node'::regclass."));
 }
 
 PG_FUNCTION_INFO_V1(retail_distance_km);

@@ -82,8 +82,43 @@ HoursOf(const CatalogNode *node, DateADT day)
 }
 
 /*
- * Finds when a parcel ordered at as_of leaves the node.  Returns false when
- * the node does not open within a year.
+ * Finds when work that begins at an instant is done, within opening hours.
+ * Counts real time, not the clock on the wall, which jumps twice a year.
+ */
+static bool
+WorkDone(const CatalogNode *node, TimestampTz begin, TimestampTz *done)
+{
+	DateADT		today;
+	TimeADT		now;
+	int64		work = node->processing;
+
+	ToLocal(node, begin, &today, &now);
+	for (int i = 0; i < HORIZON_DAYS; i++)
+	{
+		CatalogHours hours = HoursOf(node, today + i);
+		TimestampTz opens;
+		TimestampTz closes;
+
+		if (hours.opens >= hours.closes)
+			continue;
+		opens = Max(begin, ToInstant(node, today + i, hours.opens));
+		closes = ToInstant(node, today + i, hours.closes);
+		if (opens >= closes)
+			continue;
+		if (opens + work <= closes)
+		{
+			*done = opens + work;
+			return true;
+		}
+		work -= closes - opens; /* goes on when it opens again */
+	}
+	return false;
+}
+
+/*
+ * Finds when a parcel ordered at as_of leaves the node: processed, and
+ * collected at the cut-off (or at closing, if that is earlier) of the first
+ * open day that it was ordered in time for.  Returns false when the node does not open within a year.
  */
 bool
 CatalogDeparture(const CatalogNode *node, TimestampTz as_of, TimestampTz *departure)
@@ -95,46 +130,26 @@ CatalogDeparture(const CatalogNode *node, TimestampTz as_of, TimestampTz *depart
 	for (int i = 0; i < HORIZON_DAYS; i++)
 	{
 		CatalogHours hours = HoursOf(node, today + i);
-		TimeADT		start;
+		TimestampTz opens;
 
 		if (hours.opens >= hours.closes)
 			continue;
 		if (i == 0 && (now > node->cut_off || now >= hours.closes))
 			continue;
-		start = i == 0 ? Max(now, hours.opens) : hours.opens;
-		*departure = ToInstant(node, today + i, Max(start + node->processing, node->cut_off));
+		opens = Max(as_of, ToInstant(node, today + i, hours.opens));
+		if (!WorkDone(node, opens, departure))
+			return false;
+		*departure = Max(*departure, ToInstant(node, today + i, Min(node->cut_off, hours.closes)));
 		return true;
 	}
 	return false;
 }
 
-/*
- * Finds when an order placed at as_of can be picked up at the node: after
- * processing, within opening hours.
- */
+/* Finds when an order placed at as_of can be picked up at the node. */
 bool
 CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of, TimestampTz *ready)
 {
-	DateADT		today;
-	TimeADT		now;
-	int64		work = node->processing;
-
-	ToLocal(node, as_of, &today, &now);
-	for (int i = 0; i < HORIZON_DAYS; i++)
-	{
-		CatalogHours hours = HoursOf(node, today + i);
-		TimeADT		start = i == 0 ? Max(now, hours.opens) : hours.opens;
-
-		if (start >= hours.closes)
-			continue;
-		if (start + work <= hours.closes)
-		{
-			*ready = ToInstant(node, today + i, start + work);
-			return true;
-		}
-		work -= hours.closes - start;	/* goes on when it opens again */
-	}
-	return false;
+	return WorkDone(node, as_of, ready);
 }
 
 /* Returns begin and end of the node's local day that contains an instant. */

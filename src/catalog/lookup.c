@@ -47,14 +47,14 @@ CatalogRegionByCode(const RetailCatalog *catalog, const char *code)
 	return FindCode(catalog->region_codes, code);
 }
 
-/* Finds the region whose centroid is nearest, or NULL when none has one. */
+/* Finds the region whose centroid is nearest, or NULL when none is in reach. */
 const CatalogRegion *
 CatalogNearestRegion(const RetailCatalog *catalog, double latitude, double longitude)
 {
 	HASH_SEQ_STATUS scan;
 	CatalogRegion *region;
 	CatalogRegion *nearest = NULL;
-	double		best = INFINITY;
+	double		best = retail_region_reach_km;
 
 	hash_seq_init(&scan, catalog->regions);
 	while ((region = hash_seq_search(&scan)) != NULL)

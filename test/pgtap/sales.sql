@@ -132,7 +132,7 @@ SELECT is(retail.record_refund('mp', 'P1', 'ref1', 1, as_of => '2026-03-02 02:13
 SELECT pg_temp.raises('RT032', $$ SELECT retail.record_refund('mp', 'P1', 'ref2', 36) $$, 'no more is refunded than was paid');
 SELECT is(pg_temp.detail_of($$ SELECT retail.record_refund('mp', 'P1', 'ref2', 36) $$), 'Refund of 36; 36.99 was paid and 1.00 refunded so far.', '... with numbers');
 SELECT pg_temp.raises('RT030', $$ SELECT retail.record_refund('mp', 'P1', 'pay2', 1) $$, 'a refund cannot have the number of a payment');
-SELECT is(pg_temp.events('P1'), 'placed partly_paid paid refunded', 'events of refunds');
+SELECT is(pg_temp.events('P1'), 'placed partly_paid paid paid refunded', 'events of refunds');
 
 SELECT pg_temp.place('P2', '[{"sku": "A", "qty": 1}]') \g /dev/null
 SELECT pg_temp.raises('RT030', $$ SELECT retail.record_payment('mp', 'P2', 'pay1', 5.99, 'wechat') $$, 'the number for another order');
@@ -338,7 +338,7 @@ SELECT is(retail.deliver_order(pg_temp.parcel('P1'), '2026-03-03 09:00+00') ->> 
 SELECT is(retail.ship_order(pg_temp.parcel('P1'), 'T1') ->> 'status', 'delivered', 'a late retry of shipping is answered');
 SELECT is(retail.deliver_order(pg_temp.parcel('P1', 2), '2026-03-03 10:00+00') ->> 'status', 'delivered', 'the other arrives');
 SELECT is((pg_temp.order_row('P1')).status, 'delivered', '... and with it the order');
-SELECT is(pg_temp.events('P1'), 'placed partly_paid paid refunded shipped line_cancelled shipped line_cancelled delivered delivered', 'events of it all');
+SELECT is(pg_temp.events('P1'), 'placed partly_paid paid paid refunded shipped line_cancelled shipped line_cancelled delivered delivered', 'events of it all');
 SELECT is((SELECT s.delivered_at FROM retail.shipment s WHERE s.shipment_id = pg_temp.parcel('P1')), '2026-03-03 08:00+00', 'the first time counts');
 
 -- A line in two parcels of one node: a part leaves the first, cancellation takes from the last.

@@ -27,8 +27,8 @@ JudgeBilled(const SolverTariff *tariff, int64_t weight, int64_t volume)
 
 	if (tariff->volumetric_divisor == 0)
 		return weight;
-	volumetric = (volume * 1000 + tariff->volumetric_divisor - 1) /
-		tariff->volumetric_divisor;
+	volumetric = volume * 1000 / tariff->volumetric_divisor +
+		(volume * 1000 % tariff->volumetric_divisor != 0);
 	return volumetric > weight ? volumetric : weight;
 }
 
