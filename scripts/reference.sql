@@ -3,8 +3,8 @@
 -- Run with psql -X -q -A -t.
 SELECT '# Reference
 
-Made from the live schema by `make docs`; do not edit. Functions that begin with "Internal" are the rooms'' own
-and granted to nobody. The columns of every table are described by `\d+` and in the [ER diagram](er-diagram.md).
+Made from the live schema by `make docs`; do not edit. Functions that begin with "Internal" are the rooms'' own:
+no contract. The columns of every table are described by `\d+` and in the [ER diagram](er-diagram.md).
 
 ## Functions
 

@@ -24,27 +24,24 @@
 
 RETAIL_MODULE_MAGIC(PG_RETAIL_VERSION);
 
-int			retail_max_order_lines = 200;
-int			retail_region_reach_km = 1000;
+int retail_max_order_lines = 200;
+int retail_region_reach_km = 1000;
 
-void		_PG_init(void);
+void _PG_init(void);
 
 /* Defines the settings and starts what runs at server start. */
 void
 _PG_init(void)
 {
 	DefineCustomIntVariable("pg_retail.max_order_lines",
-							"Most lines an order may have.",
-							NULL,
-							&retail_max_order_lines,
-							200, 1, SOLVER_MAX_LINES,
+							"Most lines an order may have.", NULL,
+							&retail_max_order_lines, 200, 1, SOLVER_MAX_LINES,
 							PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("pg_retail.region_reach_km",
-							"How far a destination may lie from the region that its coordinates are taken for.",
-							NULL,
-							&retail_region_reach_km,
-							1000, 1, 20100,
-							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"pg_retail.region_reach_km",
+		"How far a destination may lie from the region that its coordinates are taken for.",
+		NULL, &retail_region_reach_km, 1000, 1, 20100, PGC_SUSET, 0, NULL, NULL,
+		NULL);
 	RetailWorkerInit();
 	MarkGUCPrefixReserved("pg_retail");
 	RetailCatalogInit();

@@ -26,12 +26,12 @@ int
 RetailExecute(RetailStatement *statement, Datum *values, const char *nulls,
 			  bool read_only, int expected)
 {
-	int			code;
+	int code;
 
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs,
-									   statement->argtypes);
+		SPIPlanPtr plan =
+			SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
@@ -51,9 +51,9 @@ RetailExecute(RetailStatement *statement, Datum *values, const char *nulls,
 int64
 RetailCellInt64(uint64 row, int column, bool *isnull)
 {
-	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, column, &null);
+	bool null;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+								column, &null);
 
 	if (isnull)
 		*isnull = null;
@@ -68,9 +68,9 @@ RetailCellInt64(uint64 row, int column, bool *isnull)
 bool
 RetailCellBool(uint64 row, int column)
 {
-	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, column, &null);
+	bool null;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+								column, &null);
 
 	return !null && DatumGetBool(value);
 }
@@ -79,8 +79,8 @@ RetailCellBool(uint64 row, int column)
 double
 RetailCellFloat8(uint64 row, int column, bool *isnull)
 {
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, column, isnull);
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+								column, isnull);
 
 	return *isnull ? 0 : DatumGetFloat8(value);
 }
@@ -89,9 +89,9 @@ RetailCellFloat8(uint64 row, int column, bool *isnull)
 char *
 RetailCellText(uint64 row, int column)
 {
-	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, column, &null);
+	bool null;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+								column, &null);
 
 	return null ? NULL : TextDatumGetCString(value);
 }
@@ -100,7 +100,7 @@ RetailCellText(uint64 row, int column)
 Datum
 RetailInt64Array(const int64 *values, int n)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+	Datum *elements = palloc(sizeof(Datum) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
 		elements[i] = Int64GetDatum(values[i]);
@@ -112,29 +112,29 @@ RetailInt64Array(const int64 *values, int n)
 Datum
 RetailTextArray(char *const *values, int n)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+	Datum *elements = palloc(sizeof(Datum) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
 		elements[i] = CStringGetTextDatum(values[i]);
-	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
+	return PointerGetDatum(
+		construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* Converts a numeric that is a whole number with |n| <= limit. */
 bool
 RetailNumericToInt64(Numeric number, int64 limit, int64 *result)
 {
-	Datum		n = NumericGetDatum(number);
+	Datum n = NumericGetDatum(number);
 
 	if (numeric_is_nan(number) || numeric_is_inf(number))
 		return false;
-	if (DatumGetInt32(DirectFunctionCall2(numeric_cmp,
-										  DirectFunctionCall1(numeric_abs, n),
-										  NumericGetDatum(int64_to_numeric(limit)))) > 0)
+	if (DatumGetInt32(DirectFunctionCall2(
+			numeric_cmp, DirectFunctionCall1(numeric_abs, n),
+			NumericGetDatum(int64_to_numeric(limit)))) > 0)
 		return false;
 	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8, n));
-	return DatumGetBool(DirectFunctionCall2(numeric_eq, n,
-											NumericGetDatum(int64_to_numeric(*result))));
+	return DatumGetBool(DirectFunctionCall2(
+		numeric_eq, n, NumericGetDatum(int64_to_numeric(*result))));
 }
 
 /* Converts an amount to cents; false when it is finer than a cent or too large. */
@@ -143,9 +143,9 @@ RetailNumericToCents(Numeric number, int64 limit, int64 *result)
 {
 	if (numeric_is_nan(number) || numeric_is_inf(number))
 		return false;
-	return RetailNumericToInt64(DatumGetNumeric(DirectFunctionCall2(numeric_mul,
-																	NumericGetDatum(number),
-																	NumericGetDatum(int64_to_numeric(100)))),
+	return RetailNumericToInt64(DatumGetNumeric(DirectFunctionCall2(
+									numeric_mul, NumericGetDatum(number),
+									NumericGetDatum(int64_to_numeric(100)))),
 								limit, result);
 }
 
@@ -167,9 +167,9 @@ RetailCallerName(void)
 void
 RetailCheckText(const char *value, const char *argument, int max_length)
 {
-	int			length = pg_mbstrlen(value);
-	bool		blank = true;
-	bool		control = false;
+	int length = pg_mbstrlen(value);
+	bool blank = true;
+	bool control = false;
 
 	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
 	{
@@ -180,13 +180,14 @@ RetailCheckText(const char *value, const char *argument, int max_length)
 	}
 	if (!blank && !control && length <= max_length)
 		return;
-	ereport(ERROR,
-			errcode(RT_INVALID_TEXT),
+	ereport(ERROR, errcode(RT_INVALID_TEXT),
 			errmsg("invalid text for %s", argument),
-			blank ? errdetail("%s is blank.", argument) :
-			control ? errdetail("%s has control characters.", argument) :
-			errdetail("%s has %d characters.", argument, length),
-			errhint("Give 1 to %d printable characters, in any script.", max_length));
+			blank ? errdetail("%s is blank.", argument)
+				: control
+				? errdetail("%s has control characters.", argument)
+				: errdetail("%s has %d characters.", argument, length),
+			errhint("Give 1 to %d printable characters, in any script.",
+					max_length));
 }
 
 /*
@@ -199,7 +200,8 @@ RetailEffectiveTime(TimestampTz as_of)
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (as_of <= now ||
-		has_privs_of_role(GetOuterUserId(), get_role_oid("retail_admin", false)))
+		has_privs_of_role(GetOuterUserId(),
+						  get_role_oid("retail_admin", false)))
 		return as_of;
 	return now;
 }
@@ -224,14 +226,14 @@ RetailCheckTime(TimestampTz value, const char *argument)
 		if (value <= GetCurrentTimestamp() + USECS_PER_DAY ||
 			RetailEffectiveTime(value) == value)
 			return;
-		ereport(ERROR,
-				errcode(RT_INVALID_TIME),
-				errmsg("time in the future for %s", argument),
-				errdetail("%s is %s.", argument, timestamptz_to_str(value)),
-				errhint("Give the time at which it happened; only members of retail_admin may run ahead of the clock."));
+		ereport(
+			ERROR, errcode(RT_INVALID_TIME),
+			errmsg("time in the future for %s", argument),
+			errdetail("%s is %s.", argument, timestamptz_to_str(value)),
+			errhint(
+				"Give the time at which it happened; only members of retail_admin may run ahead of the clock."));
 	}
-	ereport(ERROR,
-			errcode(RT_INVALID_TIME),
+	ereport(ERROR, errcode(RT_INVALID_TIME),
 			errmsg("invalid time for %s", argument),
 			errdetail("%s is %s.", argument, timestamptz_to_str(value)),
 			errhint("Give a time in the years 2000 to 2099."));

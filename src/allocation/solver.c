@@ -45,17 +45,17 @@ struct SolverBlock
 	union
 	{
 		SolverBlock *next;
-		int64_t		integer;
-		double		real;
-	}			head;
+		int64_t integer;
+		double real;
+	} head;
 };
 
 /* Order of the parcels of a finished plan. */
 typedef struct ParcelKey
 {
-	int			line;			/* lowest line of the parcel */
-	int			node;
-	int			draft;			/* number in the draft */
+	int line; /* lowest line of the parcel */
+	int node;
+	int draft; /* number in the draft */
 } ParcelKey;
 
 /*
@@ -64,16 +64,16 @@ typedef struct ParcelKey
  * billed_g, if wanted, receives the weight the tariff was asked for.
  */
 int64_t
-solver_freight(const SolverTariff *tariff, int64_t weight_g,
-			   int64_t volume_cm3, int64_t *billed_g)
+solver_freight(const SolverTariff *tariff, int64_t weight_g, int64_t volume_cm3,
+			   int64_t *billed_g)
 {
-	int64_t		billed = weight_g;
+	int64_t billed = weight_g;
 
 	if (weight_g < 0 || volume_cm3 < 0)
 		return -1;
 	if (tariff->volumetric_divisor > 0)
 	{
-		int64_t		volumetric;
+		int64_t volumetric;
 
 		if (volume_cm3 > INT64_MAX / 1000)
 			return -1;
@@ -89,13 +89,13 @@ solver_freight(const SolverTariff *tariff, int64_t weight_g,
 	for (int i = 0; i < tariff->n_brackets; i++)
 	{
 		const SolverBracket *bracket = &tariff->brackets[i];
-		int64_t		steps = 0;
+		int64_t steps = 0;
 
 		if (billed > bracket->up_to_g)
 			continue;
 		if (billed > bracket->over_g && bracket->step_g > 0)
 		{
-			int64_t		excess = billed - bracket->over_g;
+			int64_t excess = billed - bracket->over_g;
 
 			steps = excess / bracket->step_g +
 				(excess % bracket->step_g != 0 ? 1 : 0);
@@ -228,8 +228,8 @@ SolverTie(const SolverProblem *problem, int node)
  * A negative quantity takes it off again, but for the temperature classes.
  */
 void
-SolverAddLoad(const SolverProblem *problem, SolverLoad *load,
-			  int node, int line, int64_t quantity)
+SolverAddLoad(const SolverProblem *problem, SolverLoad *load, int node,
+			  int line, int64_t quantity)
 {
 	const SolverLine *item = &problem->lines[line];
 
@@ -251,14 +251,14 @@ SolverPrice(const SolverProblem *problem, int node, const SolverLoad *load,
 			SolverParcel *parcel)
 {
 	const SolverNode *from = &problem->nodes[node];
-	int64_t		handling = from->per_parcel + from->per_unit * load->units;
-	int64_t		best = SOLVER_INFINITE;
+	int64_t handling = from->per_parcel + from->per_unit * load->units;
+	int64_t best = SOLVER_INFINITE;
 
 	for (int i = 0; i < from->n_services; i++)
 	{
 		const SolverService *service = &from->services[i];
-		int64_t		billed_g = 0;
-		int64_t		freight;
+		int64_t billed_g = 0;
+		int64_t freight;
 
 		if ((load->temperature & ~service->temperature) != 0)
 			continue;
@@ -292,7 +292,7 @@ bool
 SolverNodeTakes(const SolverProblem *problem, int node, int line,
 				int64_t quantity)
 {
-	SolverLoad	load = {0};
+	SolverLoad load = {0};
 
 	SolverAddLoad(problem, &load, node, line, quantity);
 	return SolverPrice(problem, node, &load, NULL) < SOLVER_INFINITE;
@@ -304,7 +304,7 @@ SolverNodeTakes(const SolverProblem *problem, int node, int line,
 static bool
 LineGoesWhole(const SolverProblem *problem, int line)
 {
-	int64_t		wanted = problem->lines[line].quantity;
+	int64_t wanted = problem->lines[line].quantity;
 
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
@@ -352,10 +352,9 @@ ComparePieces(const void *left, const void *right)
 static SolverStatus
 OrderDraft(SolverWork *work, SolverDraft *draft)
 {
-	ParcelKey  *keys = SolverAlloc(work, (size_t) draft->n_parcels,
-								   sizeof(ParcelKey));
-	int		   *number = SolverAlloc(work, (size_t) draft->n_parcels,
-									 sizeof(int));
+	ParcelKey *keys =
+		SolverAlloc(work, (size_t) draft->n_parcels, sizeof(ParcelKey));
+	int *number = SolverAlloc(work, (size_t) draft->n_parcels, sizeof(int));
 
 	if (keys == NULL || number == NULL)
 		return work->status;
@@ -367,7 +366,7 @@ OrderDraft(SolverWork *work, SolverDraft *draft)
 	}
 	for (int i = 0; i < draft->n_pieces; i++)
 	{
-		ParcelKey  *key = &keys[draft->pieces[i].parcel];
+		ParcelKey *key = &keys[draft->pieces[i].parcel];
 
 		if (draft->pieces[i].line < key->line)
 			key->line = draft->pieces[i].line;
@@ -393,16 +392,14 @@ static SolverStatus
 WritePlan(SolverWork *work, SolverDraft *draft, SolverPlan *plan)
 {
 	const SolverProblem *problem = work->problem;
-	int			piece = 0;
+	int piece = 0;
 
 	if (OrderDraft(work, draft) != SOLVER_OK)
 		return work->status;
-	plan->parcels = problem->alloc(problem->context,
-								   (size_t) draft->n_parcels *
-								   sizeof(SolverParcel));
-	plan->pieces = problem->alloc(problem->context,
-								  (size_t) draft->n_pieces *
-								  sizeof(SolverPiece));
+	plan->parcels = problem->alloc(
+		problem->context, (size_t) draft->n_parcels * sizeof(SolverParcel));
+	plan->pieces = problem->alloc(
+		problem->context, (size_t) draft->n_pieces * sizeof(SolverPiece));
 	if (plan->parcels == NULL || plan->pieces == NULL)
 		return SOLVER_NO_MEMORY;
 
@@ -413,15 +410,15 @@ WritePlan(SolverWork *work, SolverDraft *draft, SolverPlan *plan)
 	plan->cost = problem->split_penalty * (draft->n_parcels - 1);
 	for (int i = 0; i < draft->n_parcels; i++)
 	{
-		SolverLoad	load = {0};
+		SolverLoad load = {0};
 
 		for (; piece < plan->n_pieces && plan->pieces[piece].parcel == i;
 			 piece++)
 			SolverAddLoad(problem, &load, draft->nodes[i],
 						  plan->pieces[piece].line,
 						  plan->pieces[piece].quantity);
-		plan->cost += SolverPrice(problem, draft->nodes[i], &load,
-								  &plan->parcels[i]);
+		plan->cost +=
+			SolverPrice(problem, draft->nodes[i], &load, &plan->parcels[i]);
 	}
 	return SOLVER_OK;
 }
@@ -469,9 +466,9 @@ static SolverStatus
 Solve(SolverWork *work, SolverPlan *plan)
 {
 	const SolverProblem *problem = work->problem;
-	bool	   *may_split = SolverAlloc(work, (size_t) problem->n_lines,
-										sizeof(bool));
-	bool		must_split = false;
+	bool *may_split =
+		SolverAlloc(work, (size_t) problem->n_lines, sizeof(bool));
+	bool must_split = false;
 	SolverStatus status;
 
 	if (may_split == NULL)
@@ -508,9 +505,9 @@ Solve(SolverWork *work, SolverPlan *plan)
 SolverStatus
 solver_solve(const SolverProblem *problem, SolverPlan *plan)
 {
-	SolverWork	work = {0};
+	SolverWork work = {0};
 	SolverStatus status;
-	int			short_line = -1;
+	int short_line = -1;
 
 	memset(plan, 0, sizeof(SolverPlan));
 	plan->short_line = -1;

@@ -55,41 +55,41 @@
 
 #include "solver_internal.h"
 
-#define N_SLOPES	5			/* choices of slope tried */
-#define N_PACES		2			/* raise fully at once, or in small rounds */
-#define PACE_ROUNDS	8
-#define MAX_POINTS	64			/* points of a tariff looked at for a slope */
-#define MAX_PLAN_COST	9e18	/* more than SOLVER_MAX_PLAN_PARCELS can cost */
+#define N_SLOPES 5 /* choices of slope tried */
+#define N_PACES 2  /* raise fully at once, or in small rounds */
+#define PACE_ROUNDS 8
+#define MAX_POINTS 64	   /* points of a tariff looked at for a slope */
+#define MAX_PLAN_COST 9e18 /* more than SOLVER_MAX_PLAN_PARCELS can cost */
 
 /* A point of the convex minorant of a tariff's brackets. */
 typedef struct Point
 {
-	double		weight;
-	double		freight;
+	double weight;
+	double freight;
 } Point;
 
 /* A straight line under a tariff. */
 typedef struct Support
 {
-	double		slope;
-	double		intercept;
-	bool		volumetric;		/* slope is per gram of volumetric weight */
+	double slope;
+	double intercept;
+	bool volumetric; /* slope is per gram of volumetric weight */
 } Support;
 
 /* One way to send a parcel. */
 typedef struct Facility
 {
-	int			node;
-	int			service;
-	double		fixed;			/* F(j) */
-	double		slack;			/* what prices have left of it */
+	int node;
+	int service;
+	double fixed; /* F(j) */
+	double slack; /* what prices have left of it */
 } Facility;
 
 /* So much of a line, at this cost a unit or so much in a parcel. */
 typedef struct Supply
 {
-	double		key;
-	double		amount;
+	double key;
+	double amount;
 } Supply;
 
 typedef struct Bound
@@ -97,31 +97,31 @@ typedef struct Bound
 	SolverWork *work;
 	const SolverProblem *problem;
 	const bool *may_split;
-	SolverLoad	order;			/* all of it */
-	Support    *supports;		/* by tariff */
-	Facility   *facilities;
-	size_t		n_facilities;
-	double	   *most;			/* m(l, j): [line * n_facilities + facility] */
-	double	   *unit_cost;		/* c(l, j) */
-	double	   *price;			/* v(l) */
-	int		   *order_of_lines; /* scarce ones first */
-	double	   *least_parcels;	/* k(l) */
-	Supply	   *supplies;		/* scratch: two for each node */
+	SolverLoad order;  /* all of it */
+	Support *supports; /* by tariff */
+	Facility *facilities;
+	size_t n_facilities;
+	double *most;		   /* m(l, j): [line * n_facilities + facility] */
+	double *unit_cost;	   /* c(l, j) */
+	double *price;		   /* v(l) */
+	int *order_of_lines;   /* scarce ones first */
+	double *least_parcels; /* k(l) */
+	Supply *supplies;	   /* scratch: two for each node */
 } Bound;
 
 /*
  * Tell the lightest and the heaviest billed weight the order can produce.
  */
 static void
-BilledRange(const Bound *bound, const SolverTariff *tariff,
-			int64_t *lightest, int64_t *heaviest)
+BilledRange(const Bound *bound, const SolverTariff *tariff, int64_t *lightest,
+			int64_t *heaviest)
 {
 	const SolverProblem *problem = bound->problem;
 
 	*lightest = INT64_MAX;
 	for (int i = 0; i < problem->n_lines; i++)
 	{
-		int64_t		billed = 0;
+		int64_t billed = 0;
 
 		(void) solver_freight(tariff, problem->lines[i].unit_weight_g,
 							  problem->lines[i].unit_volume_cm3, &billed);
@@ -141,7 +141,7 @@ static int
 BracketPoints(const SolverBracket *bracket, int64_t from, int64_t to,
 			  Point *points)
 {
-	int64_t		weights[3];
+	int64_t weights[3];
 
 	if (bracket->up_to_g < to)
 		to = bracket->up_to_g;
@@ -173,15 +173,15 @@ BracketPoints(const SolverBracket *bracket, int64_t from, int64_t to,
 static double
 HullSlope(const Point *points, int n_points, double at)
 {
-	double		lowest = HUGE_VAL;
-	double		slope = 0;
+	double lowest = HUGE_VAL;
+	double slope = 0;
 
 	for (int i = 0; i < n_points; i++)
 	{
 		for (int j = 0; j < n_points; j++)
 		{
-			double		rise;
-			double		value;
+			double rise;
+			double value;
 
 			if (points[i].weight >= at || points[j].weight <= at)
 				continue;
@@ -205,19 +205,18 @@ static double
 Intercept(const SolverTariff *tariff, int64_t lightest, int64_t heaviest,
 		  double slope)
 {
-	double		least = HUGE_VAL;
-	int64_t		from = lightest;
+	double least = HUGE_VAL;
+	int64_t from = lightest;
 
 	for (int i = 0; i < tariff->n_brackets && from <= heaviest; i++)
 	{
-		Point		points[3];
-		int			n = BracketPoints(&tariff->brackets[i], from, heaviest,
-									  points);
+		Point points[3];
+		int n = BracketPoints(&tariff->brackets[i], from, heaviest, points);
 
 		for (int j = 0; j < n; j++)
 		{
-			double		carried = slope * points[j].weight;
-			double		gap = points[j].freight - carried -
+			double carried = slope * points[j].weight;
+			double gap = points[j].freight - carried -
 				1e-14 * (points[j].freight + carried);
 
 			if (gap < least)
@@ -238,21 +237,22 @@ static void
 SupportTariff(const Bound *bound, const SolverTariff *tariff, double share,
 			  Support *support)
 {
-	Point		points[MAX_POINTS];
-	int			n_points = 0;
-	int64_t		lightest = 0;
-	int64_t		heaviest = 0;
-	int64_t		from;
+	Point points[MAX_POINTS];
+	int n_points = 0;
+	int64_t lightest = 0;
+	int64_t heaviest = 0;
+	int64_t from;
 
 	support->slope = 0;
 	support->volumetric = (tariff->volumetric_divisor > 0 &&
 						   (double) bound->order.volume_cm3 * 1000 /
-						   (double) tariff->volumetric_divisor >
-						   (double) bound->order.weight_g);
+								   (double) tariff->volumetric_divisor >
+							   (double) bound->order.weight_g);
 	BilledRange(bound, tariff, &lightest, &heaviest);
 	from = lightest;
 	for (int i = 0; i < tariff->n_brackets && from <= heaviest &&
-		 n_points + 3 <= MAX_POINTS; i++)
+		 n_points + 3 <= MAX_POINTS;
+		 i++)
 	{
 		n_points += BracketPoints(&tariff->brackets[i], from, heaviest,
 								  &points[n_points]);
@@ -263,13 +263,12 @@ SupportTariff(const Bound *bound, const SolverTariff *tariff, double share,
 	}
 	if (share > 0 && n_points > 1)
 	{
-		double		span = points[n_points - 1].weight - points[0].weight;
+		double span = points[n_points - 1].weight - points[0].weight;
 
-		support->slope = HullSlope(points, n_points,
-								   points[0].weight + share * span - 0.5);
+		support->slope =
+			HullSlope(points, n_points, points[0].weight + share * span - 0.5);
 	}
-	support->intercept = Intercept(tariff, lightest, heaviest,
-								   support->slope);
+	support->intercept = Intercept(tariff, lightest, heaviest, support->slope);
 	if (support->intercept < 0)
 	{
 		support->slope = 0;
@@ -288,10 +287,10 @@ MostInParcel(const Bound *bound, const Facility *facility, int line)
 	const SolverService *service =
 		&problem->nodes[facility->node].services[facility->service];
 	const SolverTariff *tariff = &problem->tariffs[service->tariff];
-	int64_t		stock = problem->available[SOLVER_CELL(problem, line,
-													   facility->node)];
-	int64_t		low = 0;
-	int64_t		high = item->quantity;
+	int64_t stock =
+		problem->available[SOLVER_CELL(problem, line, facility->node)];
+	int64_t low = 0;
+	int64_t high = item->quantity;
 
 	if ((item->temperature & ~service->temperature) != 0 ||
 		tariff->n_brackets == 0)
@@ -302,9 +301,9 @@ MostInParcel(const Bound *bound, const Facility *facility, int line)
 	/* Whatever the prices, billed weight past the last bracket never goes. */
 	while (low < high)
 	{
-		int64_t		middle = (bound->may_split[line] ?
-							  low + (high - low + 1) / 2 : high);
-		int64_t		billed = 0;
+		int64_t middle =
+			(bound->may_split[line] ? low + (high - low + 1) / 2 : high);
+		int64_t billed = 0;
 
 		(void) solver_freight(tariff, middle * item->unit_weight_g,
 							  middle * item->unit_volume_cm3, &billed);
@@ -323,8 +322,8 @@ static bool
 MakeFacilities(Bound *bound)
 {
 	const SolverProblem *problem = bound->problem;
-	size_t		n_facilities = 0;
-	size_t		n_cells;
+	size_t n_facilities = 0;
+	size_t n_cells;
 
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
@@ -332,8 +331,8 @@ MakeFacilities(Bound *bound)
 			n_facilities += (size_t) problem->nodes[i].n_services;
 	}
 	n_cells = n_facilities * (size_t) problem->n_lines;
-	bound->facilities = SolverAlloc(bound->work, n_facilities,
-									sizeof(Facility));
+	bound->facilities =
+		SolverAlloc(bound->work, n_facilities, sizeof(Facility));
 	bound->most = SolverAlloc(bound->work, n_cells, sizeof(double));
 	bound->unit_cost = SolverAlloc(bound->work, n_cells, sizeof(double));
 	if (bound->work->status != SOLVER_OK)
@@ -344,7 +343,7 @@ MakeFacilities(Bound *bound)
 			continue;
 		for (int j = 0; j < problem->nodes[i].n_services; j++)
 		{
-			Facility   *facility = &bound->facilities[bound->n_facilities];
+			Facility *facility = &bound->facilities[bound->n_facilities];
 
 			facility->node = i;
 			facility->service = j;
@@ -365,17 +364,16 @@ MakeFacilities(Bound *bound)
 static bool
 OrderLines(Bound *bound)
 {
-	int			n_lines = bound->problem->n_lines;
-	int		   *count = SolverAlloc(bound->work, (size_t) n_lines,
-									sizeof(int));
+	int n_lines = bound->problem->n_lines;
+	int *count = SolverAlloc(bound->work, (size_t) n_lines, sizeof(int));
 
-	bound->order_of_lines = SolverAlloc(bound->work, (size_t) n_lines,
-										sizeof(int));
+	bound->order_of_lines =
+		SolverAlloc(bound->work, (size_t) n_lines, sizeof(int));
 	if (bound->work->status != SOLVER_OK)
 		return false;
 	for (int i = 0; i < n_lines; i++)
 	{
-		int			at = i;
+		int at = i;
 
 		for (size_t j = 0; j < bound->n_facilities; j++)
 			count[i] += (bound->most[(size_t) i * bound->n_facilities + j] > 0);
@@ -402,12 +400,11 @@ PriceFacilities(Bound *bound, double share)
 	}
 	for (size_t j = 0; j < bound->n_facilities; j++)
 	{
-		Facility   *facility = &bound->facilities[j];
+		Facility *facility = &bound->facilities[j];
 		const SolverNode *node = &problem->nodes[facility->node];
 		const SolverService *service = &node->services[facility->service];
 		const Support *support = &bound->supports[service->tariff];
-		int64_t		divisor =
-			problem->tariffs[service->tariff].volumetric_divisor;
+		int64_t divisor = problem->tariffs[service->tariff].volumetric_divisor;
 
 		facility->fixed = (double) node->per_parcel +
 			(double) service->lateness + (double) problem->split_penalty +
@@ -415,11 +412,11 @@ PriceFacilities(Bound *bound, double share)
 		for (int i = 0; i < problem->n_lines; i++)
 		{
 			const SolverLine *line = &problem->lines[i];
-			double		weight = (double) line->unit_weight_g;
+			double weight = (double) line->unit_weight_g;
 
 			if (support->volumetric)
-				weight = (double) line->unit_volume_cm3 * 1000 /
-					(double) divisor;
+				weight =
+					(double) line->unit_volume_cm3 * 1000 / (double) divisor;
 			bound->unit_cost[(size_t) i * bound->n_facilities + j] =
 				(double) node->per_unit + support->slope * weight +
 				(double) SolverStockValue(problem, i, facility->node);
@@ -443,8 +440,8 @@ StartPrices(Bound *bound)
 	for (int i = 0; i < bound->problem->n_lines; i++)
 	{
 		const double *most = &bound->most[(size_t) i * bound->n_facilities];
-		const double *cost = &bound->unit_cost[(size_t) i *
-											   bound->n_facilities];
+		const double *cost =
+			&bound->unit_cost[(size_t) i * bound->n_facilities];
 
 		bound->price[i] = HUGE_VAL;
 		for (size_t j = 0; j < bound->n_facilities; j++)
@@ -465,14 +462,13 @@ static void
 RaisePrice(Bound *bound, int line, double part)
 {
 	const double *most = &bound->most[(size_t) line * bound->n_facilities];
-	const double *cost = &bound->unit_cost[(size_t) line *
-										   bound->n_facilities];
-	double		old = bound->price[line];
-	double		target = HUGE_VAL;
+	const double *cost = &bound->unit_cost[(size_t) line * bound->n_facilities];
+	double old = bound->price[line];
+	double target = HUGE_VAL;
 
 	for (size_t j = 0; j < bound->n_facilities; j++)
 	{
-		double		base = (cost[j] > old ? cost[j] : old);
+		double base = (cost[j] > old ? cost[j] : old);
 
 		if (most[j] <= 0)
 			continue;
@@ -484,7 +480,7 @@ RaisePrice(Bound *bound, int line, double part)
 		return;
 	for (size_t j = 0; j < bound->n_facilities; j++)
 	{
-		double		base = (cost[j] > old ? cost[j] : old);
+		double base = (cost[j] > old ? cost[j] : old);
 
 		if (most[j] <= 0 || target <= base)
 			continue;
@@ -501,17 +497,17 @@ RaisePrice(Bound *bound, int line, double part)
 static double
 WorthOfOrder(const Bound *bound)
 {
-	double		worth = 0;
-	double		magnitude = 0;
-	double		excess = 0;
+	double worth = 0;
+	double magnitude = 0;
+	double excess = 0;
 
 	for (size_t j = 0; j < bound->n_facilities; j++)
 	{
-		double		used = 0;
+		double used = 0;
 
 		for (int i = 0; i < bound->problem->n_lines; i++)
 		{
-			size_t		cell = (size_t) i * bound->n_facilities + j;
+			size_t cell = (size_t) i * bound->n_facilities + j;
 
 			if (bound->most[cell] > 0 &&
 				bound->price[i] > bound->unit_cost[cell])
@@ -523,8 +519,8 @@ WorthOfOrder(const Bound *bound)
 	}
 	for (int i = 0; i < bound->problem->n_lines; i++)
 	{
-		double		value = (double) bound->problem->lines[i].quantity *
-			bound->price[i];
+		double value =
+			(double) bound->problem->lines[i].quantity * bound->price[i];
 
 		worth += value;
 		magnitude += fabs(value);
@@ -572,34 +568,35 @@ static double
 LeastParcels(Bound *bound, int line)
 {
 	const SolverProblem *problem = bound->problem;
-	double		wanted = (double) problem->lines[line].quantity;
-	double		parcels = 0;
-	size_t		n = 0;
+	double wanted = (double) problem->lines[line].quantity;
+	double parcels = 0;
+	size_t n = 0;
 
 	for (size_t j = 0, end; j < bound->n_facilities; j = end)
 	{
-		int			node = bound->facilities[j].node;
-		double		stock = (double) problem->available[
-			SOLVER_CELL(problem, line, node)];
-		double		most = 0;
-		double		full;
+		int node = bound->facilities[j].node;
+		double stock =
+			(double) problem->available[SOLVER_CELL(problem, line, node)];
+		double most = 0;
+		double full;
 
-		for (end = j; end < bound->n_facilities &&
-			 bound->facilities[end].node == node; end++)
-			most = fmax(most, bound->most[(size_t) line *
-										  bound->n_facilities + end]);
+		for (end = j;
+			 end < bound->n_facilities && bound->facilities[end].node == node;
+			 end++)
+			most = fmax(most,
+						bound->most[(size_t) line * bound->n_facilities + end]);
 		if (most <= 0)
 			continue;
 		full = fmin(floor(stock / most), problem->nodes[node].max_parcels);
-		bound->supplies[n++] = (Supply) {-most, full};
+		bound->supplies[n++] = (Supply){-most, full};
 		if (full < problem->nodes[node].max_parcels)
-			bound->supplies[n++] = (Supply) {-(stock - full * most), 1};
+			bound->supplies[n++] = (Supply){-(stock - full * most), 1};
 	}
 	qsort(bound->supplies, n, sizeof(Supply), CompareSupplies);
 	for (size_t i = 0; i < n && wanted > 0; i++)
 	{
-		double		size = -bound->supplies[i].key;
-		double		taken;
+		double size = -bound->supplies[i].key;
+		double taken;
 
 		if (size <= 0)
 			break;
@@ -608,8 +605,9 @@ LeastParcels(Bound *bound, int line)
 		wanted -= taken * size;
 	}
 	/* Large numbers are inexact: better one parcel too few. */
-	return problem->lines[line].quantity > INT64_C(1) << 40 ?
-		fmax(parcels - 1, 1) : fmax(parcels, 1);
+	return problem->lines[line].quantity > INT64_C(1) << 40
+		? fmax(parcels - 1, 1)
+		: fmax(parcels, 1);
 }
 
 /*
@@ -619,31 +617,33 @@ static double
 LeastUnitCosts(Bound *bound, int line)
 {
 	const SolverProblem *problem = bound->problem;
-	double		wanted = (double) problem->lines[line].quantity;
-	double		cost = 0;
-	size_t		n = 0;
+	double wanted = (double) problem->lines[line].quantity;
+	double cost = 0;
+	size_t n = 0;
 
 	for (size_t j = 0, end; j < bound->n_facilities; j = end)
 	{
-		int			node = bound->facilities[j].node;
-		double		least = HUGE_VAL;
+		int node = bound->facilities[j].node;
+		double least = HUGE_VAL;
 
-		for (end = j; end < bound->n_facilities &&
-			 bound->facilities[end].node == node; end++)
+		for (end = j;
+			 end < bound->n_facilities && bound->facilities[end].node == node;
+			 end++)
 		{
-			size_t		cell = (size_t) line * bound->n_facilities + end;
+			size_t cell = (size_t) line * bound->n_facilities + end;
 
 			if (bound->most[cell] > 0)
 				least = fmin(least, bound->unit_cost[cell]);
 		}
 		if (least < HUGE_VAL)
-			bound->supplies[n++] = (Supply) {least,
-			(double) problem->available[SOLVER_CELL(problem, line, node)]};
+			bound->supplies[n++] = (Supply){
+				least,
+				(double) problem->available[SOLVER_CELL(problem, line, node)]};
 	}
 	qsort(bound->supplies, n, sizeof(Supply), CompareSupplies);
 	for (size_t i = 0; i < n && wanted > 0; i++)
 	{
-		double		taken = fmin(wanted, bound->supplies[i].amount);
+		double taken = fmin(wanted, bound->supplies[i].amount);
 
 		cost += taken * bound->supplies[i].key;
 		wanted -= taken;
@@ -658,15 +658,17 @@ static double
 CountByWeight(const Bound *bound)
 {
 	const SolverProblem *problem = bound->problem;
-	double		heaviest = 0;
-	double		fixed = HUGE_VAL;
+	double heaviest = 0;
+	double fixed = HUGE_VAL;
 
 	for (size_t j = 0; j < bound->n_facilities; j++)
 	{
 		const Facility *facility = &bound->facilities[j];
-		const SolverTariff *tariff = &problem->tariffs[
-			problem->nodes[facility->node].services[facility->service].tariff];
-		int			last = tariff->n_brackets - 1;
+		const SolverTariff *tariff =
+			&problem->tariffs[problem->nodes[facility->node]
+								  .services[facility->service]
+								  .tariff];
+		int last = tariff->n_brackets - 1;
 
 		fixed = fmin(fixed, facility->fixed);
 		if (last >= 0)
@@ -674,8 +676,8 @@ CountByWeight(const Bound *bound)
 	}
 	if (heaviest <= 0 || fixed == HUGE_VAL)
 		return 0;
-	return fixed * ceil((double) bound->order.weight_g / heaviest *
-						(1 - 1e-12));
+	return fixed *
+		ceil((double) bound->order.weight_g / heaviest * (1 - 1e-12));
 }
 
 /*
@@ -684,14 +686,14 @@ CountByWeight(const Bound *bound)
 static double
 CountParcels(Bound *bound)
 {
-	double		units = 0;
-	double		magnitude = 0;
-	double		parcels = CountByWeight(bound);
+	double units = 0;
+	double magnitude = 0;
+	double parcels = CountByWeight(bound);
 
 	for (int i = 0; i < bound->problem->n_lines; i++)
 	{
-		double		cost = LeastUnitCosts(bound, i);
-		double		fixed = HUGE_VAL;
+		double cost = LeastUnitCosts(bound, i);
+		double fixed = HUGE_VAL;
 
 		for (size_t j = 0; j < bound->n_facilities; j++)
 		{
@@ -716,13 +718,12 @@ CountParcels(Bound *bound)
  * then there is no plan.
  */
 SolverStatus
-SolverLowerBound(SolverWork *work, const bool *may_split,
-				 int64_t *lower_bound)
+SolverLowerBound(SolverWork *work, const bool *may_split, int64_t *lower_bound)
 {
 	static const double shares[N_SLOPES] = {0, 0.1, 0.3, 0.6, 1};
 	static const int rounds[N_PACES] = {1, PACE_ROUNDS};
-	Bound		bound = {0};
-	double		best = -HUGE_VAL;
+	Bound bound = {0};
+	double best = -HUGE_VAL;
 
 	bound.work = work;
 	bound.problem = work->problem;
@@ -734,14 +735,14 @@ SolverLowerBound(SolverWork *work, const bool *may_split,
 		bound.order.weight_g += line->quantity * line->unit_weight_g;
 		bound.order.volume_cm3 += line->quantity * line->unit_volume_cm3;
 	}
-	bound.supports = SolverAlloc(work, (size_t) work->problem->n_tariffs,
-								 sizeof(Support));
-	bound.price = SolverAlloc(work, (size_t) work->problem->n_lines,
-							  sizeof(double));
-	bound.least_parcels = SolverAlloc(work, (size_t) work->problem->n_lines,
-									  sizeof(double));
-	bound.supplies = SolverAlloc(work, (size_t) work->problem->n_nodes * 2,
-								 sizeof(Supply));
+	bound.supports =
+		SolverAlloc(work, (size_t) work->problem->n_tariffs, sizeof(Support));
+	bound.price =
+		SolverAlloc(work, (size_t) work->problem->n_lines, sizeof(double));
+	bound.least_parcels =
+		SolverAlloc(work, (size_t) work->problem->n_lines, sizeof(double));
+	bound.supplies =
+		SolverAlloc(work, (size_t) work->problem->n_nodes * 2, sizeof(Supply));
 	if (work->status != SOLVER_OK || !MakeFacilities(&bound) ||
 		!OrderLines(&bound))
 		return work->status;
@@ -758,7 +759,7 @@ SolverLowerBound(SolverWork *work, const bool *may_split,
 			return work->status;
 		for (int j = 0; j < N_PACES; j++)
 		{
-			double		worth = Ascend(&bound, rounds[j]);
+			double worth = Ascend(&bound, rounds[j]);
 
 			best = fmax(best, worth);
 		}

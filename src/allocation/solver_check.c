@@ -65,7 +65,7 @@ CheckTariffs(const SolverProblem *problem)
 	for (int i = 0; i < problem->n_tariffs; i++)
 	{
 		const SolverTariff *tariff = &problem->tariffs[i];
-		int64_t		previous = 0;
+		int64_t previous = 0;
 
 		if (tariff->volumetric_divisor < 0 || tariff->n_brackets < 0 ||
 			(tariff->n_brackets > 0 && tariff->brackets == NULL))
@@ -115,9 +115,9 @@ CheckNodes(const SolverProblem *problem)
 static bool
 CheckLines(const SolverProblem *problem)
 {
-	int64_t		weight = 0;
-	int64_t		volume = 0;
-	int64_t		units = 0;
+	int64_t weight = 0;
+	int64_t volume = 0;
+	int64_t units = 0;
 
 	for (int i = 0; i < problem->n_lines; i++)
 	{
@@ -133,7 +133,7 @@ CheckLines(const SolverProblem *problem)
 	}
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
-		int64_t		handling = 0;
+		int64_t handling = 0;
 
 		if (!CheckTotal(&handling, units, problem->nodes[i].per_unit))
 			return false;
@@ -147,15 +147,15 @@ CheckLines(const SolverProblem *problem)
 static bool
 CheckStock(const SolverProblem *problem)
 {
-	int64_t		total = 0;
+	int64_t total = 0;
 
 	for (int i = 0; i < problem->n_lines; i++)
 	{
-		int64_t		most = 0;
+		int64_t most = 0;
 
 		for (int j = 0; j < problem->n_nodes; j++)
 		{
-			int64_t		value = SolverStockValue(problem, i, j);
+			int64_t value = SolverStockValue(problem, i, j);
 
 			if (problem->available[SOLVER_CELL(problem, i, j)] < 0 ||
 				value < -SOLVER_MAX_VALUE || value > SOLVER_MAX_VALUE)
@@ -177,11 +177,11 @@ CheckStock(const SolverProblem *problem)
 static bool
 LineIsSupplied(const SolverProblem *problem, int line, bool need_service)
 {
-	int64_t		wanted = problem->lines[line].quantity;
+	int64_t wanted = problem->lines[line].quantity;
 
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
-		int64_t		stock = problem->available[SOLVER_CELL(problem, line, i)];
+		int64_t stock = problem->available[SOLVER_CELL(problem, line, i)];
 
 		if (stock == 0 ||
 			(need_service && !SolverNodeTakes(problem, i, line, 1)))

@@ -40,37 +40,37 @@
 
 #include "solver_internal.h"
 
-#define FREIGHT_UNKNOWN		(-1)
+#define FREIGHT_UNKNOWN (-1)
 
 /* A service of a node, with the lines it can carry whole. */
 typedef struct Offer
 {
-	int			node;
-	int			tariff;
-	int64_t		fixed;			/* handling, lateness and penalty of a parcel */
-	uint32_t	mask;
+	int node;
+	int tariff;
+	int64_t fixed; /* handling, lateness and penalty of a parcel */
+	uint32_t mask;
 } Offer;
 
 /* Cheapest parcel of each subset. */
 typedef struct Table
 {
-	int64_t    *cost;
-	int		   *node;
+	int64_t *cost;
+	int *node;
 } Table;
 
 /* Cheapest plan of each subset. */
 typedef struct Layer
 {
-	int64_t    *cost;
-	int64_t    *tie;
-	uint16_t   *choice;			/* the parcel holding the lowest line */
+	int64_t *cost;
+	int64_t *tie;
+	uint16_t *choice; /* the parcel holding the lowest line */
 } Layer;
 
 /* One parcel more from a node with limited capacity: what it changed. */
 typedef struct Round
 {
-	int			node;
-	uint16_t   *choice;			/* [layer * n_sets + set]; 0: no parcel */
+	int node;
+	uint16_t *choice; /* [layer * n_sets + set]; 0: no parcel */
 	struct Round *previous;
 } Round;
 
@@ -78,17 +78,17 @@ typedef struct Exact
 {
 	SolverWork *work;
 	const SolverProblem *problem;
-	int			n_lines;
-	uint32_t	n_sets;			/* 2 ^ n_lines */
-	int			n_layers;		/* max_parcels if it can bind, else 0 */
-	int64_t    *weight;			/* of each subset */
-	int64_t    *volume;
-	Offer	   *offers;			/* by tariff, then node, then service */
-	int			n_offers;
-	int64_t    *freight;		/* scratch: of each subset, current tariff */
-	int64_t    *variable;		/* scratch: handling and stock, current node */
-	Table		best;
-	Layer		layers[SOLVER_EXACT_LINES + 1];
+	int n_lines;
+	uint32_t n_sets; /* 2 ^ n_lines */
+	int n_layers;	 /* max_parcels if it can bind, else 0 */
+	int64_t *weight; /* of each subset */
+	int64_t *volume;
+	Offer *offers; /* by tariff, then node, then service */
+	int n_offers;
+	int64_t *freight;  /* scratch: of each subset, current tariff */
+	int64_t *variable; /* scratch: handling and stock, current node */
+	Table best;
+	Layer layers[SOLVER_EXACT_LINES + 1];
 } Exact;
 
 /*
@@ -114,12 +114,12 @@ MakeLayers(Exact *exact, Layer *layers)
 {
 	for (int i = 0; i <= exact->n_layers; i++)
 	{
-		Layer	   *layer = &layers[i];
+		Layer *layer = &layers[i];
 
 		layer->cost = SolverAlloc(exact->work, exact->n_sets, sizeof(int64_t));
 		layer->tie = SolverAlloc(exact->work, exact->n_sets, sizeof(int64_t));
-		layer->choice = SolverAlloc(exact->work, exact->n_sets,
-									sizeof(uint16_t));
+		layer->choice =
+			SolverAlloc(exact->work, exact->n_sets, sizeof(uint16_t));
 		if (layer->cost == NULL || layer->tie == NULL || layer->choice == NULL)
 			return false;
 		for (uint32_t set = 1; set < exact->n_sets; set++)
@@ -136,14 +136,13 @@ SumSubsets(Exact *exact)
 {
 	for (uint32_t set = 1; set < exact->n_sets; set++)
 	{
-		const SolverLine *line =
-			&exact->problem->lines[__builtin_ctz(set)];
-		uint32_t	rest = set & (set - 1);
+		const SolverLine *line = &exact->problem->lines[__builtin_ctz(set)];
+		uint32_t rest = set & (set - 1);
 
-		exact->weight[set] = exact->weight[rest] +
-			line->quantity * line->unit_weight_g;
-		exact->volume[set] = exact->volume[rest] +
-			line->quantity * line->unit_volume_cm3;
+		exact->weight[set] =
+			exact->weight[rest] + line->quantity * line->unit_weight_g;
+		exact->volume[set] =
+			exact->volume[rest] + line->quantity * line->unit_volume_cm3;
 	}
 }
 
@@ -154,7 +153,7 @@ static uint32_t
 StockMask(const Exact *exact, int node)
 {
 	const SolverProblem *problem = exact->problem;
-	uint32_t	mask = 0;
+	uint32_t mask = 0;
 
 	for (int i = 0; i < exact->n_lines; i++)
 	{
@@ -173,12 +172,12 @@ DescribeOffer(const Exact *exact, int node, int service, uint32_t stock)
 {
 	const SolverProblem *problem = exact->problem;
 	const SolverService *by = &problem->nodes[node].services[service];
-	Offer		offer;
+	Offer offer;
 
 	offer.node = node;
 	offer.tariff = by->tariff;
-	offer.fixed = problem->nodes[node].per_parcel + by->lateness +
-		problem->split_penalty;
+	offer.fixed =
+		problem->nodes[node].per_parcel + by->lateness + problem->split_penalty;
 	offer.mask = stock;
 	for (int i = 0; i < exact->n_lines; i++)
 	{
@@ -195,10 +194,9 @@ static bool
 CollectOffers(Exact *exact)
 {
 	const SolverProblem *problem = exact->problem;
-	size_t	   *next = SolverAlloc(exact->work,
-								   (size_t) problem->n_tariffs + 1,
-								   sizeof(size_t));
-	size_t		n_services = 0;
+	size_t *next = SolverAlloc(exact->work, (size_t) problem->n_tariffs + 1,
+							   sizeof(size_t));
+	size_t n_services = 0;
 
 	if (next == NULL)
 		return false;
@@ -217,13 +215,13 @@ CollectOffers(Exact *exact)
 		return false;
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
-		uint32_t	stock = 0;
+		uint32_t stock = 0;
 
 		if (problem->nodes[i].max_parcels > 0)
 			stock = StockMask(exact, i);
 		for (int j = 0; j < problem->nodes[i].n_services; j++)
 		{
-			Offer		offer = DescribeOffer(exact, i, j, stock);
+			Offer offer = DescribeOffer(exact, i, j, stock);
 
 			exact->offers[next[offer.tariff]++] = offer;
 		}
@@ -239,9 +237,9 @@ CollectOffers(Exact *exact)
 static int64_t
 SubsetFreight(const Exact *exact, int tariff, uint32_t set)
 {
-	int64_t		freight = solver_freight(&exact->problem->tariffs[tariff],
-										 exact->weight[set],
-										 exact->volume[set], NULL);
+	int64_t freight =
+		solver_freight(&exact->problem->tariffs[tariff], exact->weight[set],
+					   exact->volume[set], NULL);
 
 	return freight < 0 ? SOLVER_INFINITE : freight;
 }
@@ -257,10 +255,10 @@ PriceOffer(Exact *exact, const Offer *offer, Table *table)
 {
 	const SolverProblem *problem = exact->problem;
 	const SolverNode *node = &problem->nodes[offer->node];
-	int64_t    *variable = exact->variable;
-	int64_t    *freight = exact->freight;
-	int64_t		line_cost[SOLVER_EXACT_LINES] = {0};
-	uint32_t	mask = offer->mask;
+	int64_t *variable = exact->variable;
+	int64_t *freight = exact->freight;
+	int64_t line_cost[SOLVER_EXACT_LINES] = {0};
+	uint32_t mask = offer->mask;
 
 	for (int i = 0; i < exact->n_lines; i++)
 		line_cost[i] = problem->lines[i].quantity *
@@ -268,10 +266,10 @@ PriceOffer(Exact *exact, const Offer *offer, Table *table)
 	variable[0] = offer->fixed;
 	for (uint32_t set = mask & (~mask + 1); set != 0; set = (set - mask) & mask)
 	{
-		int64_t		cost;
+		int64_t cost;
 
-		variable[set] = variable[set & (set - 1)] +
-			line_cost[__builtin_ctz(set)];
+		variable[set] =
+			variable[set & (set - 1)] + line_cost[__builtin_ctz(set)];
 		if (freight[set] == FREIGHT_UNKNOWN)
 			freight[set] = SubsetFreight(exact, offer->tariff, set);
 		if (freight[set] == SOLVER_INFINITE)
@@ -280,7 +278,7 @@ PriceOffer(Exact *exact, const Offer *offer, Table *table)
 		if (cost < table->cost[set] ||
 			(cost == table->cost[set] &&
 			 SolverTie(problem, offer->node) <
-			 SolverTie(problem, table->node[set])))
+				 SolverTie(problem, table->node[set])))
 		{
 			table->cost[set] = cost;
 			table->node[set] = offer->node;
@@ -295,7 +293,7 @@ PriceOffer(Exact *exact, const Offer *offer, Table *table)
 static bool
 PriceOffers(Exact *exact, int capacity, int only, Table *table)
 {
-	int			tariff = -1;
+	int tariff = -1;
 
 	for (int i = 0; i < exact->n_offers; i++)
 	{
@@ -325,21 +323,21 @@ static void
 PlanSubset(const Table *best, const int64_t *ties, const Layer *before,
 		   Layer *layer, uint32_t set)
 {
-	uint32_t	lowest = set & (~set + 1);
-	uint32_t	others = set ^ lowest;
-	uint32_t	part = others;
-	int64_t		least = SOLVER_INFINITE / 2;	/* costs may be negative */
-	int64_t		least_tie = 0;
-	uint32_t	choice = 0;
+	uint32_t lowest = set & (~set + 1);
+	uint32_t others = set ^ lowest;
+	uint32_t part = others;
+	int64_t least = SOLVER_INFINITE / 2; /* costs may be negative */
+	int64_t least_tie = 0;
+	uint32_t choice = 0;
 
 	for (;;)
 	{
-		uint32_t	parcel = part | lowest;
-		int64_t		cost = best->cost[parcel] + before->cost[set ^ parcel];
+		uint32_t parcel = part | lowest;
+		int64_t cost = best->cost[parcel] + before->cost[set ^ parcel];
 
 		if (cost <= least)
 		{
-			int64_t		tie = ties[parcel] + before->tie[set ^ parcel];
+			int64_t tie = ties[parcel] + before->tie[set ^ parcel];
 
 			if (cost < least || tie < least_tie)
 			{
@@ -367,8 +365,7 @@ PlanSubset(const Table *best, const int64_t *ties, const Layer *before,
 static bool
 PlanSubsets(Exact *exact, const Table *best, bool all, Layer *layers)
 {
-	int64_t    *ties = SolverAlloc(exact->work, exact->n_sets,
-								   sizeof(int64_t));
+	int64_t *ties = SolverAlloc(exact->work, exact->n_sets, sizeof(int64_t));
 
 	if (ties == NULL)
 		return false;
@@ -419,7 +416,7 @@ AppendChoices(const Exact *exact, const Layer *layers, int layer,
 {
 	while (set != 0)
 	{
-		uint32_t	parcel = layers[layer].choice[set];
+		uint32_t parcel = layers[layer].choice[set];
 
 		AppendParcel(exact, draft, best->node[parcel], parcel);
 		set ^= parcel;
@@ -436,7 +433,7 @@ WithinCapacity(const Exact *exact, const SolverDraft *draft)
 {
 	for (int i = 0; i < draft->n_parcels; i++)
 	{
-		int			sent = 0;
+		int sent = 0;
 
 		for (int j = 0; j < draft->n_parcels; j++)
 			sent += (draft->nodes[j] == draft->nodes[i] ? 1 : 0);
@@ -456,27 +453,27 @@ static bool
 ImproveByParcel(const Exact *exact, const Table *options, int node,
 				const Layer *from, const Layer *to, uint16_t *choice)
 {
-	uint32_t	full = exact->n_sets - 1;
-	int64_t		tie_step = SolverTie(exact->problem, node);
-	bool		improved = false;
-	int			first = (exact->n_layers > 0 ? 1 : 0);
+	uint32_t full = exact->n_sets - 1;
+	int64_t tie_step = SolverTie(exact->problem, node);
+	bool improved = false;
+	int first = (exact->n_layers > 0 ? 1 : 0);
 
 	for (uint32_t parcel = 1; parcel <= full; parcel++)
 	{
-		uint32_t	others = full ^ parcel;
+		uint32_t others = full ^ parcel;
 
 		if (options->cost[parcel] == SOLVER_INFINITE)
 			continue;
 		for (int i = first; i <= exact->n_layers; i++)
 		{
 			const Layer *before = &from[i - first];
-			uint32_t	rest = others;
+			uint32_t rest = others;
 
 			for (;; rest = (rest - 1) & others)
 			{
-				uint32_t	set = rest | parcel;
-				int64_t		cost = before->cost[rest] + options->cost[parcel];
-				int64_t		tie = before->tie[rest] + tie_step;
+				uint32_t set = rest | parcel;
+				int64_t cost = before->cost[rest] + options->cost[parcel];
+				int64_t tie = before->tie[rest] + tie_step;
 
 				if (before->cost[rest] < SOLVER_INFINITE &&
 					(cost < to[i].cost[set] ||
@@ -520,8 +517,8 @@ static bool
 PriceOptions(Exact *exact, int node, const int64_t *bound, int64_t known,
 			 Table *options)
 {
-	uint32_t	full = exact->n_sets - 1;
-	bool		any = false;
+	uint32_t full = exact->n_sets - 1;
+	bool any = false;
 
 	for (uint32_t set = 0; set <= full; set++)
 		options->cost[set] = SOLVER_INFINITE;
@@ -549,11 +546,11 @@ static bool
 BoundOptions(Exact *exact, int64_t **bound, int64_t *known)
 {
 	const SolverProblem *problem = exact->problem;
-	int			n_layers = exact->n_layers;
-	bool		nested = exact->work->nested;
-	bool	   *may_split = SolverAlloc(exact->work, (size_t) exact->n_lines,
-										sizeof(bool));
-	Layer		layer[1];
+	int n_layers = exact->n_layers;
+	bool nested = exact->work->nested;
+	bool *may_split =
+		SolverAlloc(exact->work, (size_t) exact->n_lines, sizeof(bool));
+	Layer layer[1];
 	SolverDraft draft = {0};
 
 	exact->n_layers = 0;
@@ -566,7 +563,8 @@ BoundOptions(Exact *exact, int64_t **bound, int64_t *known)
 	exact->work->nested = true;
 	if (SolverHeuristic(exact->work, may_split,
 						layer[0].cost[exact->n_sets - 1] -
-						problem->split_penalty, &draft) == SOLVER_OK)
+							problem->split_penalty,
+						&draft) == SOLVER_OK)
 		*known = draft.cost + problem->split_penalty;
 	exact->work->nested = nested;
 	return exact->work->status == SOLVER_OK;
@@ -576,26 +574,26 @@ BoundOptions(Exact *exact, int64_t **bound, int64_t *known)
  * Take the nodes of limited capacity into a plan one after the other.
  */
 static bool
-AddLimitedNodes(Exact *exact, const int64_t *bound, int64_t known,
-				Layer *plan, Round **rounds)
+AddLimitedNodes(Exact *exact, const int64_t *bound, int64_t known, Layer *plan,
+				Round **rounds)
 {
-	Layer		before[SOLVER_EXACT_LINES + 1];
-	Table		options;
-	size_t		n_choices = (size_t) (exact->n_layers + 1) * exact->n_sets;
-	uint16_t   *choice = NULL;
+	Layer before[SOLVER_EXACT_LINES + 1];
+	Table options;
+	size_t n_choices = (size_t) (exact->n_layers + 1) * exact->n_sets;
+	uint16_t *choice = NULL;
 
 	if (!MakeTable(exact, &options) || !MakeLayers(exact, before))
 		return false;
 	for (int i = 0; i < exact->problem->n_nodes; i++)
 	{
-		int			capacity = exact->problem->nodes[i].max_parcels;
+		int capacity = exact->problem->nodes[i].max_parcels;
 
 		if (capacity == 0 || capacity >= exact->n_lines ||
 			!PriceOptions(exact, i, bound, known, &options))
 			continue;
 		for (int j = 0; j < capacity; j++)
 		{
-			Round	   *round;
+			Round *round;
 
 			if (choice == NULL)
 				choice = SolverAlloc(exact->work, n_choices, sizeof(uint16_t));
@@ -625,18 +623,17 @@ AddLimitedNodes(Exact *exact, const int64_t *bound, int64_t known,
 static SolverStatus
 PlanWithinCapacity(Exact *exact, SolverDraft *draft)
 {
-	Table		unlimited;
-	Layer		start[SOLVER_EXACT_LINES + 1];
-	Layer		plan[SOLVER_EXACT_LINES + 1];
-	Round	   *rounds = NULL;
-	int64_t    *bound;
-	int64_t		known;
-	uint32_t	set = exact->n_sets - 1;
-	int			layer = exact->n_layers;
+	Table unlimited;
+	Layer start[SOLVER_EXACT_LINES + 1];
+	Layer plan[SOLVER_EXACT_LINES + 1];
+	Round *rounds = NULL;
+	int64_t *bound;
+	int64_t known;
+	uint32_t set = exact->n_sets - 1;
+	int layer = exact->n_layers;
 
-	if (!BoundOptions(exact, &bound, &known) ||
-		!MakeTable(exact, &unlimited) || !MakeLayers(exact, start) ||
-		!MakeLayers(exact, plan) ||
+	if (!BoundOptions(exact, &bound, &known) || !MakeTable(exact, &unlimited) ||
+		!MakeLayers(exact, start) || !MakeLayers(exact, plan) ||
 		!PriceOffers(exact, exact->n_lines, -1, &unlimited) ||
 		!PlanSubsets(exact, &unlimited, true, start))
 		return exact->work->status;
@@ -652,8 +649,7 @@ PlanWithinCapacity(Exact *exact, SolverDraft *draft)
 	draft->tie = plan[layer].tie[set];
 	for (Round *round = rounds; round != NULL; round = round->previous)
 	{
-		uint32_t	parcel =
-			round->choice[(uint32_t) layer * exact->n_sets + set];
+		uint32_t parcel = round->choice[(uint32_t) layer * exact->n_sets + set];
 
 		if (parcel == 0)
 			continue;
@@ -672,7 +668,7 @@ PlanWithinCapacity(Exact *exact, SolverDraft *draft)
 static SolverStatus
 PlanFreely(Exact *exact, int n_layers, SolverDraft *draft)
 {
-	uint32_t	full = exact->n_sets - 1;
+	uint32_t full = exact->n_sets - 1;
 
 	exact->n_layers = n_layers;
 	if (!MakeLayers(exact, exact->layers) ||
@@ -696,9 +692,9 @@ PlanFreely(Exact *exact, int n_layers, SolverDraft *draft)
 SolverStatus
 SolverExact(SolverWork *work, SolverDraft *draft)
 {
-	Exact		exact = {0};
-	int			n_lines = work->problem->n_lines;
-	int			limit = work->problem->max_parcels;
+	Exact exact = {0};
+	int n_lines = work->problem->n_lines;
+	int limit = work->problem->max_parcels;
 	SolverStatus status;
 
 	exact.work = work;

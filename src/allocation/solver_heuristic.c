@@ -29,16 +29,16 @@
 
 #include "solver_search.h"
 
-#define N_STARTS		8
-#define START_BUDGET	INT64_C(250000) /* prices asked for in one start */
-#define TOTAL_BUDGET	INT64_C(1000000)	/* no further start after that */
-#define SPARE_PIECES	(2 * SOLVER_MAX_PLAN_PARCELS)
+#define N_STARTS 8
+#define START_BUDGET INT64_C(250000)  /* prices asked for in one start */
+#define TOTAL_BUDGET INT64_C(1000000) /* no further start after that */
+#define SPARE_PIECES (2 * SOLVER_MAX_PLAN_PARCELS)
 
 enum
 {
 	START_COVERAGE,
 	START_RATIO,
-	START_INSERTION				/* and all later ones: disturbed ratio */
+	START_INSERTION /* and all later ones: disturbed ratio */
 };
 
 /*
@@ -47,7 +47,7 @@ enum
 int64_t
 SolverPriceLoad(Search *search, int node, const SolverLoad *load)
 {
-	int64_t		price = SolverPrice(search->problem, node, load, NULL);
+	int64_t price = SolverPrice(search->problem, node, load, NULL);
 
 	search->budget--;
 	if (price == SOLVER_INFINITE)
@@ -81,11 +81,10 @@ SolverLoad
 SolverLoadWithout(const Search *search, const Parcel *parcel,
 				  const SolverPiece *piece, int64_t quantity)
 {
-	SolverLoad	load = parcel->load;
-	uint32_t	classes = search->problem->lines[piece->line].temperature;
+	SolverLoad load = parcel->load;
+	uint32_t classes = search->problem->lines[piece->line].temperature;
 
-	SolverAddLoad(search->problem, &load, parcel->node, piece->line,
-				  -quantity);
+	SolverAddLoad(search->problem, &load, parcel->node, piece->line, -quantity);
 	if (quantity < piece->quantity)
 		return load;
 	for (; classes != 0; classes &= classes - 1)
@@ -103,7 +102,7 @@ SolverLoad
 SolverLoadWith(const Search *search, const Parcel *parcel, int line,
 			   int64_t quantity)
 {
-	SolverLoad	load = parcel->load;
+	SolverLoad load = parcel->load;
 
 	SolverAddLoad(search->problem, &load, parcel->node, line, quantity);
 	return load;
@@ -115,11 +114,11 @@ SolverLoadWith(const Search *search, const Parcel *parcel, int line,
 static void
 CountClasses(const Search *search, Parcel *parcel, int line, int by)
 {
-	uint32_t	classes = search->problem->lines[line].temperature;
+	uint32_t classes = search->problem->lines[line].temperature;
 
 	for (; classes != 0; classes &= classes - 1)
 	{
-		uint16_t   *count = &parcel->classes[__builtin_ctz(classes)];
+		uint16_t *count = &parcel->classes[__builtin_ctz(classes)];
 
 		*count = (uint16_t) (*count + by);
 		if (*count == 0)
@@ -133,7 +132,7 @@ CountClasses(const Search *search, Parcel *parcel, int line, int by)
 int
 SolverOpenParcel(Search *search, int node)
 {
-	Parcel	   *parcel;
+	Parcel *parcel;
 
 	if (search->n_parcels >= search->max_parcels ||
 		search->sent[node] >= search->problem->nodes[node].max_parcels)
@@ -151,7 +150,7 @@ SolverOpenParcel(Search *search, int node)
 void
 SolverDropParcel(Search *search, int number)
 {
-	int			last = --search->n_parcels;
+	int last = --search->n_parcels;
 
 	search->sent[search->parcels[number].node]--;
 	if (number == last)
@@ -170,7 +169,7 @@ SolverDropParcel(Search *search, int number)
 bool
 SolverAddPiece(Search *search, int number, int line, int64_t quantity)
 {
-	Parcel	   *parcel = &search->parcels[number];
+	Parcel *parcel = &search->parcels[number];
 	SolverPiece *piece = NULL;
 
 	for (int i = 0; i < search->n_pieces; i++)
@@ -206,7 +205,7 @@ void
 SolverTakePiece(Search *search, int number, int64_t quantity)
 {
 	SolverPiece *piece = &search->pieces[number];
-	Parcel	   *parcel = &search->parcels[piece->parcel];
+	Parcel *parcel = &search->parcels[piece->parcel];
 
 	search->left[SOLVER_CELL(search->problem, piece->line, parcel->node)] +=
 		quantity;
@@ -251,7 +250,7 @@ ClearPlan(Search *search)
 	memset(search->sent, 0, (size_t) problem->n_nodes * sizeof(int));
 	memcpy(search->left, problem->available,
 		   (size_t) problem->n_lines * (size_t) problem->n_nodes *
-		   sizeof(int64_t));
+			   sizeof(int64_t));
 	for (int i = 0; i < problem->n_lines; i++)
 		search->wanted[i] = problem->lines[i].quantity;
 }
@@ -266,15 +265,15 @@ static int64_t
 FitQuantity(Search *search, int node, const SolverLoad *load, int line,
 			int64_t most, int64_t *price)
 {
-	int64_t		low = 0;
-	int64_t		high = most;
-	int64_t		middle = most;
+	int64_t low = 0;
+	int64_t high = most;
+	int64_t middle = most;
 
 	*price = SOLVER_INFINITE;
 	while (low < high)
 	{
-		SolverLoad	tried = *load;
-		int64_t		cost;
+		SolverLoad tried = *load;
+		int64_t cost;
 
 		SolverAddLoad(search->problem, &tried, node, line, middle);
 		cost = SolverPriceLoad(search, node, &tried);
@@ -298,7 +297,7 @@ FitQuantity(Search *search, int node, const SolverLoad *load, int line,
 int64_t
 SolverGiveQuantity(const Search *search, int node, int line, int64_t wanted)
 {
-	int64_t		left = search->left[SOLVER_CELL(search->problem, line, node)];
+	int64_t left = search->left[SOLVER_CELL(search->problem, line, node)];
 
 	if (left >= wanted)
 		return wanted;
@@ -315,18 +314,19 @@ static int64_t
 FillParcel(Search *search, int node, double *covered)
 {
 	const SolverProblem *problem = search->problem;
-	SolverLoad	load = {0};
-	int64_t		price;
+	SolverLoad load = {0};
+	int64_t price;
 
 	*covered = 0;
 	for (int i = 0; i < problem->n_lines; i++)
 	{
-		search->take[i] = SolverGiveQuantity(search, node, i, search->wanted[i]);
+		search->take[i] =
+			SolverGiveQuantity(search, node, i, search->wanted[i]);
 		if (search->take[i] == 0)
 			continue;
 		SolverAddLoad(problem, &load, node, i, search->take[i]);
-		*covered += (double) search->take[i] /
-			(double) problem->lines[i].quantity;
+		*covered +=
+			(double) search->take[i] / (double) problem->lines[i].quantity;
 	}
 	if (*covered == 0)
 		return SOLVER_INFINITE;
@@ -339,18 +339,18 @@ FillParcel(Search *search, int node, double *covered)
 	*covered = 0;
 	for (int i = 0; i < problem->n_lines; i++)
 	{
-		int64_t		added;
+		int64_t added;
 
 		if (search->take[i] == 0)
 			continue;
-		search->take[i] = FitQuantity(search, node, &load, i,
-									  search->take[i], &added);
+		search->take[i] =
+			FitQuantity(search, node, &load, i, search->take[i], &added);
 		if (search->take[i] == 0)
 			continue;
 		price = added;
 		SolverAddLoad(problem, &load, node, i, search->take[i]);
-		*covered += (double) search->take[i] /
-			(double) problem->lines[i].quantity;
+		*covered +=
+			(double) search->take[i] / (double) problem->lines[i].quantity;
 	}
 	return price;
 }
@@ -373,7 +373,7 @@ Disturbance(Search *search)
 static double
 ScoreParcel(Search *search, int start, double price, double covered)
 {
-	double		score;
+	double score;
 
 	if (start == START_COVERAGE)
 		return -covered;
@@ -381,7 +381,7 @@ ScoreParcel(Search *search, int start, double price, double covered)
 	score = (price >= 0 ? price / covered : price * covered);
 	if (start > START_INSERTION)
 	{
-		double		factor = Disturbance(search);
+		double factor = Disturbance(search);
 
 		score = (score >= 0 ? score * factor : score / factor);
 	}
@@ -398,16 +398,16 @@ ConstructByParcels(Search *search, int start, int64_t n_wanted)
 
 	while (n_wanted > 0)
 	{
-		int			best = -1;
-		double		best_score = 0;
-		int64_t		best_price = 0;
-		double		covered;
-		int			number;
+		int best = -1;
+		double best_score = 0;
+		int64_t best_price = 0;
+		double covered;
+		int number;
 
 		for (int i = 0; i < problem->n_nodes; i++)
 		{
-			int64_t		price;
-			double		score;
+			int64_t price;
+			double score;
 
 			if (search->sent[i] >= problem->nodes[i].max_parcels)
 				continue;
@@ -453,17 +453,17 @@ static void
 ConsiderInsertion(Search *search, int line, int64_t wanted, int number,
 				  int node, Change *best)
 {
-	SolverLoad	load = {0};
-	Change		change;
-	int64_t		give = SolverGiveQuantity(search, node, line, wanted);
-	double		gap;
+	SolverLoad load = {0};
+	Change change;
+	int64_t give = SolverGiveQuantity(search, node, line, wanted);
+	double gap;
 
 	if (give == 0)
 		return;
 	if (number != NEW_PARCEL)
 		load = search->parcels[number].load;
-	change.quantity = FitQuantity(search, node, &load, line, give,
-								  &change.cost);
+	change.quantity =
+		FitQuantity(search, node, &load, line, give, &change.cost);
 	if (change.quantity == 0)
 		return;
 	change.node = node;
@@ -490,7 +490,7 @@ SolverInsertLine(Search *search, int line, int64_t wanted, int except,
 
 	while (wanted > 0)
 	{
-		Change		best = {0};
+		Change best = {0};
 
 		for (int i = 0; i < search->n_parcels; i++)
 		{
@@ -524,7 +524,7 @@ ConstructByLines(Search *search)
 {
 	for (int i = 0; i < search->problem->n_lines; i++)
 	{
-		int			line = search->lines[i];
+		int line = search->lines[i];
 
 		if (!SolverInsertLine(search, line, search->wanted[line], -1, true))
 			return false;
@@ -542,7 +542,7 @@ SortLines(Search *search)
 
 	for (int i = 0; i < problem->n_lines; i++)
 	{
-		int			at = i;
+		int at = i;
 
 		search->take[i] = 0;
 		for (int j = 0; j < problem->n_nodes; j++)
@@ -563,8 +563,8 @@ SortLines(Search *search)
 static void
 KeepPlan(const Search *search, SolverDraft *draft)
 {
-	int64_t		cost;
-	int64_t		tie;
+	int64_t cost;
+	int64_t tie;
 
 	SolverSumPlan(search, &cost, &tie);
 	cost -= search->problem->split_penalty;
@@ -589,9 +589,9 @@ BeginSearch(Search *search, SolverWork *work, const bool *may_split,
 			SolverDraft *draft)
 {
 	const SolverProblem *problem = work->problem;
-	size_t		n_lines = (size_t) problem->n_lines;
-	size_t		n_nodes = (size_t) problem->n_nodes;
-	bool		split = false;
+	size_t n_lines = (size_t) problem->n_lines;
+	size_t n_nodes = (size_t) problem->n_nodes;
+	bool split = false;
 
 	for (int i = 0; i < problem->n_lines; i++)
 		split |= may_split[i];
@@ -608,23 +608,22 @@ BeginSearch(Search *search, SolverWork *work, const bool *may_split,
 	search->wanted = SolverAlloc(work, n_lines, sizeof(int64_t));
 	search->take = SolverAlloc(work, n_lines, sizeof(int64_t));
 	search->lines = SolverAlloc(work, n_lines, sizeof(int));
-	search->parcels = SolverAlloc(work, (size_t) search->max_parcels,
-								  sizeof(Parcel));
-	search->pieces = SolverAlloc(work, (size_t) search->max_pieces,
-								 sizeof(SolverPiece));
-	search->saved_parcels = SolverAlloc(work, (size_t) search->max_parcels,
-										sizeof(Parcel));
-	search->saved_pieces = SolverAlloc(work, (size_t) search->max_pieces,
-									   sizeof(SolverPiece));
+	search->parcels =
+		SolverAlloc(work, (size_t) search->max_parcels, sizeof(Parcel));
+	search->pieces =
+		SolverAlloc(work, (size_t) search->max_pieces, sizeof(SolverPiece));
+	search->saved_parcels =
+		SolverAlloc(work, (size_t) search->max_parcels, sizeof(Parcel));
+	search->saved_pieces =
+		SolverAlloc(work, (size_t) search->max_pieces, sizeof(SolverPiece));
 	search->polish_nodes = SolverAlloc(work, n_nodes, sizeof(SolverNode));
-	search->polish_available = SolverAlloc(work, n_nodes * POLISH_PIECES,
-										   sizeof(int64_t));
-	search->polish_value = SolverAlloc(work, n_nodes * POLISH_PIECES,
-									   sizeof(int64_t));
-	draft->nodes = SolverAlloc(work, (size_t) search->max_parcels,
-							   sizeof(int));
-	draft->pieces = SolverAlloc(work, (size_t) search->max_pieces,
-								sizeof(SolverPiece));
+	search->polish_available =
+		SolverAlloc(work, n_nodes * POLISH_PIECES, sizeof(int64_t));
+	search->polish_value =
+		SolverAlloc(work, n_nodes * POLISH_PIECES, sizeof(int64_t));
+	draft->nodes = SolverAlloc(work, (size_t) search->max_parcels, sizeof(int));
+	draft->pieces =
+		SolverAlloc(work, (size_t) search->max_pieces, sizeof(SolverPiece));
 	draft->n_parcels = 0;
 	return work->status == SOLVER_OK;
 }
@@ -638,14 +637,14 @@ SolverStatus
 SolverHeuristic(SolverWork *work, const bool *may_split, int64_t lower_bound,
 				SolverDraft *draft)
 {
-	Search		search = {0};
-	int64_t		spent = 0;
+	Search search = {0};
+	int64_t spent = 0;
 
 	if (!BeginSearch(&search, work, may_split, draft))
 		return work->status;
 	for (int start = 0; start < N_STARTS; start++)
 	{
-		bool		complete;
+		bool complete;
 
 		search.budget = START_BUDGET;
 		search.random = UINT64_C(0x9E3779B97F4A7C15) * (uint64_t) (start + 1);
@@ -656,8 +655,8 @@ SolverHeuristic(SolverWork *work, const bool *may_split, int64_t lower_bound,
 			complete = ConstructByLines(&search);
 		}
 		else
-			complete = ConstructByParcels(&search, start,
-										  work->problem->n_lines);
+			complete =
+				ConstructByParcels(&search, start, work->problem->n_lines);
 		if (complete)
 		{
 			SolverImprovePlan(&search);

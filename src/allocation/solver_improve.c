@@ -38,19 +38,20 @@ ConsiderMove(Search *search, const SolverPiece *piece, int number, int node,
 {
 	const SolverProblem *problem = search->problem;
 	const Parcel *from = &search->parcels[piece->parcel];
-	SolverLoad	source;
-	SolverLoad	target = {0};
-	Change		change = {.node = node, .parcel = number};
-	int64_t		price;
+	SolverLoad source;
+	SolverLoad target = {0};
+	Change change = {.node = node, .parcel = number};
+	int64_t price;
 
-	change.quantity = (node == from->node ? piece->quantity :
-					   SolverGiveQuantity(search, node, piece->line,
-									piece->quantity));
+	change.quantity =
+		(node == from->node
+			 ? piece->quantity
+			 : SolverGiveQuantity(search, node, piece->line, piece->quantity));
 	if (change.quantity == 0)
 		return;
 	if (number != NEW_PARCEL)
 		target = SolverLoadWith(search, &search->parcels[number], piece->line,
-						  change.quantity);
+								change.quantity);
 	else
 		SolverAddLoad(problem, &target, node, piece->line, change.quantity);
 	price = SolverPriceLoad(search, node, &target);
@@ -84,7 +85,7 @@ MovePiece(Search *search, int number)
 	const SolverProblem *problem = search->problem;
 	SolverPiece piece = search->pieces[number];
 	const Parcel *from = &search->parcels[piece.parcel];
-	Change		best = {0};
+	Change best = {0};
 
 	for (int i = 0; i < search->n_parcels; i++)
 	{
@@ -121,7 +122,7 @@ MovePiece(Search *search, int number)
 static bool
 MovePieces(Search *search)
 {
-	bool		improved = false;
+	bool improved = false;
 
 	for (int i = 0; i < search->n_pieces && SolverGoOn(search); i++)
 		improved |= MovePiece(search, i);
@@ -153,11 +154,11 @@ SolverReturnStock(Search *search, int number, int sign)
 static int64_t
 PriceGathered(Search *search, int node, const int *lines, int n_lines)
 {
-	SolverLoad	load = {0};
+	SolverLoad load = {0};
 
 	for (int i = 0; i < n_lines; i++)
 	{
-		int			line = lines[i];
+		int line = lines[i];
 
 		if (search->left[SOLVER_CELL(search->problem, line, node)] <
 			search->wanted[line])
@@ -175,7 +176,7 @@ PriceGathered(Search *search, int node, const int *lines, int n_lines)
 static int
 ListGathered(Search *search, int first, int second)
 {
-	int			n_lines = 0;
+	int n_lines = 0;
 
 	for (int i = 0; i < search->n_pieces; i++)
 	{
@@ -204,7 +205,7 @@ ListGathered(Search *search, int first, int second)
 static void
 ReplaceParcels(Search *search, int first, int second, int node, int n_lines)
 {
-	int			number;
+	int number;
 
 	for (int i = search->n_pieces - 1; i >= 0; i--)
 	{
@@ -219,7 +220,7 @@ ReplaceParcels(Search *search, int first, int second, int node, int n_lines)
 	number = SolverOpenParcel(search, node);
 	for (int i = 0; number >= 0 && i < n_lines; i++)
 		(void) SolverAddPiece(search, number, search->lines[i],
-						search->wanted[search->lines[i]]);
+							  search->wanted[search->lines[i]]);
 }
 
 /*
@@ -231,10 +232,10 @@ GatherPair(Search *search, int first, int second)
 	const SolverProblem *problem = search->problem;
 	const Parcel *one = &search->parcels[first];
 	const Parcel *two = &search->parcels[second];
-	int			n_lines = ListGathered(search, first, second);
-	int64_t		cost = one->cost;
-	int64_t		tie = SolverTie(problem, one->node);
-	int			best = -1;
+	int n_lines = ListGathered(search, first, second);
+	int64_t cost = one->cost;
+	int64_t tie = SolverTie(problem, one->node);
+	int best = -1;
 
 	search->budget -= (search->n_pieces + problem->n_nodes) / 64;
 	SolverReturnStock(search, first, 1);
@@ -246,7 +247,7 @@ GatherPair(Search *search, int first, int second)
 	}
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
-		int64_t		price;
+		int64_t price;
 
 		if (search->sent[i] - (i == one->node || i == two->node ? 1 : 0) >=
 			problem->nodes[i].max_parcels)
@@ -277,7 +278,7 @@ GatherPair(Search *search, int first, int second)
 static bool
 GatherParcels(Search *search)
 {
-	bool		improved = false;
+	bool improved = false;
 
 	for (int i = 0; i < search->n_parcels; i++)
 	{
@@ -310,10 +311,10 @@ SwapPair(Search *search, int first, int second)
 	SolverPiece b = search->pieces[second];
 	const Parcel *p = &search->parcels[a.parcel];
 	const Parcel *q = &search->parcels[b.parcel];
-	SolverLoad	load_p;
-	SolverLoad	load_q;
-	int64_t		price_p;
-	int64_t		price_q;
+	SolverLoad load_p;
+	SolverLoad load_q;
+	int64_t price_p;
+	int64_t price_q;
 
 	if (a.parcel == b.parcel || a.line == b.line)
 		return false;
@@ -345,7 +346,7 @@ SwapPair(Search *search, int first, int second)
 static bool
 SwapPieces(Search *search)
 {
-	bool		improved = false;
+	bool improved = false;
 
 	for (int i = 0; i < search->n_pieces; i++)
 	{
@@ -390,13 +391,13 @@ RestorePlan(Search *search, int n_parcels, int n_pieces)
 static bool
 DissolveParcel(Search *search, int number, bool allow_new)
 {
-	int			n_parcels = search->n_parcels;
-	int			n_pieces = search->n_pieces;
-	int64_t		cost;
-	int64_t		tie;
-	int64_t		new_cost;
-	int64_t		new_tie;
-	bool		placed = true;
+	int n_parcels = search->n_parcels;
+	int n_pieces = search->n_pieces;
+	int64_t cost;
+	int64_t tie;
+	int64_t new_cost;
+	int64_t new_tie;
+	bool placed = true;
 
 	search->budget -= n_parcels / 8 + n_pieces / 64;
 	SolverSumPlan(search, &cost, &tie);
@@ -415,7 +416,7 @@ DissolveParcel(Search *search, int number, bool allow_new)
 		}
 		SolverTakePiece(search, i, piece.quantity);
 		placed = SolverInsertLine(search, piece.line, piece.quantity, number,
-							allow_new);
+								  allow_new);
 	}
 	if (placed)
 	{
@@ -434,7 +435,7 @@ DissolveParcel(Search *search, int number, bool allow_new)
 static bool
 DissolveParcels(Search *search)
 {
-	bool		improved = false;
+	bool improved = false;
 
 	for (int i = 0; i < search->n_parcels && SolverGoOn(search); i++)
 		improved |= DissolveParcel(search, i, false) ||
@@ -445,12 +446,12 @@ DissolveParcels(Search *search)
 /* A few parcels whose contents are an order of their own. */
 typedef struct Region
 {
-	int			parcels[POLISH_PIECES];
-	int			n_parcels;
+	int parcels[POLISH_PIECES];
+	int n_parcels;
 	SolverPiece pieces[POLISH_PIECES];
-	int			n_pieces;
-	int64_t		cost;
-	int64_t		tie;
+	int n_pieces;
+	int64_t cost;
+	int64_t tie;
 } Region;
 
 /*
@@ -484,8 +485,8 @@ ChooseRegion(const Search *search, int first, int stride, Region *region)
 	region->cost = -search->problem->split_penalty;
 	for (int i = 0; i < search->n_parcels; i++)
 	{
-		int			number = (first + i * stride) % search->n_parcels;
-		bool		chosen = !FitsRegion(search, region, number);
+		int number = (first + i * stride) % search->n_parcels;
+		bool chosen = !FitsRegion(search, region, number);
 
 		for (int j = 0; j < region->n_parcels; j++)
 			chosen |= (region->parcels[j] == number);
@@ -493,8 +494,7 @@ ChooseRegion(const Search *search, int first, int stride, Region *region)
 			continue;
 		region->parcels[region->n_parcels++] = number;
 		region->cost += search->parcels[number].cost;
-		region->tie += SolverTie(search->problem,
-								 search->parcels[number].node);
+		region->tie += SolverTie(search->problem, search->parcels[number].node);
 		for (int j = 0; j < search->n_pieces; j++)
 		{
 			if (search->pieces[j].parcel == number)
@@ -511,7 +511,7 @@ DescribeRegion(Search *search, const Region *region, SolverLine *lines,
 			   SolverProblem *order)
 {
 	const SolverProblem *problem = search->problem;
-	int			n_nodes = problem->n_nodes;
+	int n_nodes = problem->n_nodes;
 
 	*order = *problem;
 	order->n_lines = region->n_pieces;
@@ -519,8 +519,8 @@ DescribeRegion(Search *search, const Region *region, SolverLine *lines,
 	order->nodes = search->polish_nodes;
 	order->available = search->polish_available;
 	order->stock_value = search->polish_value;
-	order->max_parcels = search->max_parcels - search->n_parcels +
-		region->n_parcels;
+	order->max_parcels =
+		search->max_parcels - search->n_parcels + region->n_parcels;
 	memcpy(search->polish_nodes, problem->nodes,
 		   (size_t) n_nodes * sizeof(SolverNode));
 	for (int i = 0; i < n_nodes; i++)
@@ -534,13 +534,13 @@ DescribeRegion(Search *search, const Region *region, SolverLine *lines,
 	for (int i = 0; i < region->n_pieces; i++)
 	{
 		const SolverPiece *piece = &region->pieces[i];
-		int			from = search->parcels[piece->parcel].node;
+		int from = search->parcels[piece->parcel].node;
 
 		lines[i] = problem->lines[piece->line];
 		lines[i].quantity = piece->quantity;
 		for (int j = 0; j < n_nodes; j++)
 		{
-			size_t		cell = SOLVER_CELL(problem, i, j);
+			size_t cell = SOLVER_CELL(problem, i, j);
 
 			search->polish_available[cell] =
 				search->left[SOLVER_CELL(problem, piece->line, j)];
@@ -558,7 +558,7 @@ DescribeRegion(Search *search, const Region *region, SolverLine *lines,
 static void
 ReplaceRegion(Search *search, Region *region, const SolverDraft *draft)
 {
-	int			numbers[POLISH_PIECES];
+	int numbers[POLISH_PIECES];
 
 	for (int i = 0; i < region->n_parcels; i++)
 	{
@@ -572,7 +572,7 @@ ReplaceRegion(Search *search, Region *region, const SolverDraft *draft)
 	/* The highest number first: dropping renumbers the last parcel. */
 	while (region->n_parcels > 0)
 	{
-		int			last = 0;
+		int last = 0;
 
 		for (int i = 1; i < region->n_parcels; i++)
 		{
@@ -596,19 +596,19 @@ ReplaceRegion(Search *search, Region *region, const SolverDraft *draft)
 static bool
 PolishRegion(Search *search, int first, int stride)
 {
-	SolverLine	lines[POLISH_PIECES];
+	SolverLine lines[POLISH_PIECES];
 	SolverProblem order;
-	SolverWork	work = {0};
+	SolverWork work = {0};
 	SolverDraft draft = {0};
 	SolverStatus status;
-	Region		region;
-	bool		improved = false;
+	Region region;
+	bool improved = false;
 
 	ChooseRegion(search, first, stride, &region);
 	if (region.n_parcels == 0)
 		return false;
-	search->budget -= 16 + ((int64_t) (search->problem->n_nodes + 32) <<
-							region.n_pieces) / 16;
+	search->budget -= 16 +
+		((int64_t) (search->problem->n_nodes + 32) << region.n_pieces) / 16;
 	DescribeRegion(search, &region, lines, &order);
 	work.problem = &order;
 	work.steps = search->work->steps;
@@ -644,7 +644,7 @@ PolishParcels(Search *search)
 			if (PolishRegion(search, i, stride))
 				return true;
 			if (search->n_parcels <= 2)
-				return false;	/* every region is the same */
+				return false; /* every region is the same */
 		}
 	}
 	return false;
@@ -656,7 +656,7 @@ PolishParcels(Search *search)
 void
 SolverImprovePlan(Search *search)
 {
-	bool		improved = true;
+	bool improved = true;
 
 	while (improved && SolverGoOn(search))
 	{

@@ -28,61 +28,62 @@
 /* Stock of one SKU at one node, as read. */
 typedef struct StockCell
 {
-	int			line;
-	int			candidate;		/* -1: the node is no candidate */
-	int64		node_id;
-	int64		available;		/* before safety stock */
-	int64		safety;
-	bool		own_safety;		/* the channel's own figure */
+	int line;
+	int candidate; /* -1: the node is no candidate */
+	int64 node_id;
+	int64 available; /* before safety stock */
+	int64 safety;
+	bool own_safety; /* the channel's own figure */
 } StockCell;
 
 typedef struct CellKey
 {
-	int64		sku_id;
-	int64		node_id;
+	int64 sku_id;
+	int64 node_id;
 } CellKey;
 
 typedef struct CellEntry
 {
-	CellKey		key;
-	StockCell  *cell;
+	CellKey key;
+	StockCell *cell;
 } CellEntry;
 
 typedef struct NodeEntry
 {
-	int64		node_id;
-	int			candidate;
+	int64 node_id;
+	int candidate;
 } NodeEntry;
 
 static RetailStatement select_stock = {
 	"SELECT sku_id, node_id, on_hand - reserved FROM retail.stock"
 	" WHERE sku_id = ANY ($1) AND on_hand > 0 AND ($2 IS NULL OR node_id = $2)"
-	" ORDER BY node_id, sku_id",	/* so that ties do not depend on the heap */
-	2, {INT8ARRAYOID, INT8OID}
-};
+	" ORDER BY node_id, sku_id", /* so that ties do not depend on the heap */
+	2,
+	{INT8ARRAYOID, INT8OID}};
 
 static RetailStatement select_expired = {
 	"SELECT sku_id, node_id, sum(open_quantity)::bigint FROM retail.reservation"
 	" WHERE state = 'held' AND expires_at <= $2 AND sku_id = ANY ($1) GROUP BY 1, 2",
-	2, {INT8ARRAYOID, TIMESTAMPTZOID}
-};
+	2,
+	{INT8ARRAYOID, TIMESTAMPTZOID}};
 
 static RetailStatement select_safety = {
 	"SELECT sku_id, node_id, quantity, channel_id IS NOT NULL FROM retail.safety_stock"
 	" WHERE sku_id = ANY ($1) AND (channel_id = $2 OR channel_id IS NULL)",
-	2, {INT8ARRAYOID, INT8OID}
-};
+	2,
+	{INT8ARRAYOID, INT8OID}};
 
 static RetailStatement select_load = {
 	"SELECT count(*) FROM retail.shipment"
 	" WHERE node_id = $1 AND ship_by >= $2 AND ship_by < $3 AND status <> 'cancelled'",
-	3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-};
+	3,
+	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 static void *
 SolverAlloc(void *context, size_t size)
 {
-	return MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+	return MemoryContextAllocExtended(context, size,
+									  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
 }
 
 static void
@@ -103,8 +104,8 @@ SolverInterrupted(void *context)
 static StockCell *
 FindCell(HTAB *index, int64 sku_id, int64 node_id)
 {
-	CellKey		key = {sku_id, node_id};
-	CellEntry  *entry = hash_search(index, &key, HASH_FIND, NULL);
+	CellKey key = {sku_id, node_id};
+	CellEntry *entry = hash_search(index, &key, HASH_FIND, NULL);
 
 	return entry ? entry->cell : NULL;
 }
@@ -114,9 +115,9 @@ static StockCell *
 ReadStock(const SourcingRequest *request, Datum skus, bool read_only, int *n,
 		  HTAB **index)
 {
-	HASHCTL		control = {0};
-	Datum		values[2] = {skus, 0};
-	StockCell  *cells;
+	HASHCTL control = {0};
+	Datum values[2] = {skus, 0};
+	StockCell *cells;
 
 	if (request->pick_up_node)
 		values[1] = Int64GetDatum(request->pick_up_node->id);
@@ -132,8 +133,8 @@ ReadStock(const SourcingRequest *request, Datum skus, bool read_only, int *n,
 						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = 0; i < *n; i++)
 	{
-		CellKey		key;
-		CellEntry  *entry;
+		CellKey key;
+		CellEntry *entry;
 
 		key.sku_id = RetailCellInt64(i, 1, NULL);
 		key.node_id = RetailCellInt64(i, 2, NULL);
@@ -142,7 +143,8 @@ ReadStock(const SourcingRequest *request, Datum skus, bool read_only, int *n,
 		cells[i].safety = 0;
 		cells[i].own_safety = false;
 		cells[i].candidate = -1;
-		for (cells[i].line = 0; request->lines[cells[i].line].sku_id != key.sku_id;
+		for (cells[i].line = 0;
+			 request->lines[cells[i].line].sku_id != key.sku_id;
 			 cells[i].line++)
 			;
 		entry = hash_search(*index, &key, HASH_ENTER, NULL);
@@ -153,16 +155,19 @@ ReadStock(const SourcingRequest *request, Datum skus, bool read_only, int *n,
 
 /* Adds due holds and subtracts the channel's safety stock. */
 static bool
-AdjustStock(const SourcingRequest *request, Datum skus, bool read_only, HTAB *index)
+AdjustStock(const SourcingRequest *request, Datum skus, bool read_only,
+			HTAB *index)
 {
-	Datum		values[2] = {skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
-	bool		saw_expired = false;
-	StockCell  *cell;
+	Datum values[2] = {
+		skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
+	bool saw_expired = false;
+	StockCell *cell;
 
 	RetailExecute(&select_expired, values, NULL, read_only, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		cell = FindCell(index, RetailCellInt64(row, 1, NULL), RetailCellInt64(row, 2, NULL));
+		cell = FindCell(index, RetailCellInt64(row, 1, NULL),
+						RetailCellInt64(row, 2, NULL));
 		if (cell)
 			cell->available += RetailCellInt64(row, 3, NULL);
 		saw_expired = true;
@@ -171,9 +176,10 @@ AdjustStock(const SourcingRequest *request, Datum skus, bool read_only, HTAB *in
 	RetailExecute(&select_safety, values, NULL, read_only, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		bool		own = RetailCellBool(row, 4);
+		bool own = RetailCellBool(row, 4);
 
-		cell = FindCell(index, RetailCellInt64(row, 1, NULL), RetailCellInt64(row, 2, NULL));
+		cell = FindCell(index, RetailCellInt64(row, 1, NULL),
+						RetailCellInt64(row, 2, NULL));
 		if (cell == NULL || (cell->own_safety && !own))
 			continue;
 		cell->safety = RetailCellInt64(row, 3, NULL);
@@ -188,7 +194,7 @@ CapacityLeft(const CatalogNode *node, TimestampTz departure, bool read_only)
 {
 	TimestampTz begin;
 	TimestampTz end;
-	Datum		values[3];
+	Datum values[3];
 
 	CatalogLocalDay(node, departure, &begin, &end);
 	values[0] = Int64GetDatum(node->id);
@@ -202,7 +208,8 @@ CapacityLeft(const CatalogNode *node, TimestampTz departure, bool read_only)
 static int64
 Lateness(const SourcingRequest *request, TimestampTz promise)
 {
-	TimestampTz target = request->as_of + request->policy->target_hours * USECS_PER_HOUR;
+	TimestampTz target =
+		request->as_of + request->policy->target_hours * USECS_PER_HOUR;
 
 	if (promise <= target)
 		return 0;
@@ -215,21 +222,23 @@ static int
 ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
 				 SolverService *services)
 {
-	int			room = Max(request->catalog->n_services, 1);
-	int		   *tariffs = palloc(sizeof(int) * room);
-	int			n;
+	int room = Max(request->catalog->n_services, 1);
+	int *tariffs = palloc(sizeof(int) * room);
+	int n;
 
 	candidate->lanes = palloc(sizeof(CatalogLane *) * room);
 	n = CatalogLanes(request->catalog, candidate->node, request->region,
-					 candidate->distance_km, request->as_of, candidate->lanes, tariffs);
+					 candidate->distance_km, request->as_of, candidate->lanes,
+					 tariffs);
 	for (int i = 0; i < n; i++)
 	{
 		const CatalogLane *lane = candidate->lanes[i];
 
 		services[i].tariff = tariffs[i];
-		services[i].temperature = lane->service->temperature & candidate->node->temperature;
-		services[i].lateness = Lateness(request, candidate->departure +
-										lane->lead_hours * USECS_PER_HOUR);
+		services[i].temperature =
+			lane->service->temperature & candidate->node->temperature;
+		services[i].lateness = Lateness(
+			request, candidate->departure + lane->lead_hours * USECS_PER_HOUR);
 	}
 	pfree(tariffs);
 	return n;
@@ -244,7 +253,7 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 			  SolverNode *solver_node, SourcingCandidate *candidate,
 			  SourcingRejects *rejects)
 {
-	bool		ships = request->pick_up_node == NULL;
+	bool ships = request->pick_up_node == NULL;
 	SolverService *services;
 
 	if (!node->active)
@@ -257,22 +266,26 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		rejects->incapable++;
 		return false;
 	}
-	if (ships ? !CatalogDeparture(node, request->as_of, &candidate->departure) :
-		!CatalogPickUpReady(node, request->as_of, &candidate->departure))
+	if (ships
+			? !CatalogDeparture(node, request->as_of, &candidate->departure)
+			: !CatalogPickUpReady(node, request->as_of, &candidate->departure))
 	{
 		rejects->closed++;
 		return false;
 	}
 	candidate->node = node;
-	candidate->distance_km = request->located && node->located ?
-		geo_distance_km(node->latitude, node->longitude,
-						request->latitude, request->longitude) : NAN;
-	services = palloc0(sizeof(SolverService) * Max(request->catalog->n_services, 1));
+	candidate->distance_km = request->located && node->located
+		? geo_distance_km(node->latitude, node->longitude, request->latitude,
+						  request->longitude)
+		: NAN;
+	services =
+		palloc0(sizeof(SolverService) * Max(request->catalog->n_services, 1));
 	if (ships)
-		solver_node->n_services = ShippingServices(request, candidate, services);
+		solver_node->n_services =
+			ShippingServices(request, candidate, services);
 	else
 	{
-		services[0].tariff = request->catalog->n_tariffs;	/* the free one */
+		services[0].tariff = request->catalog->n_tariffs; /* the free one */
 		services[0].temperature = node->temperature;
 		services[0].lateness = Lateness(request, candidate->departure);
 		solver_node->n_services = 1;
@@ -297,9 +310,9 @@ MakeCandidates(const SourcingRequest *request, StockCell *cells, int n_cells,
 			   SourcingResult *result)
 {
 	SolverNode *nodes = palloc0(sizeof(SolverNode) * Max(n_cells, 1));
-	HASHCTL		control = {0};
-	HTAB	   *known;
-	int			nearest = -1;
+	HASHCTL control = {0};
+	HTAB *known;
+	int nearest = -1;
 
 	result->candidates = palloc0(sizeof(SourcingCandidate) * Max(n_cells, 1));
 	control.keysize = sizeof(int64);
@@ -309,26 +322,30 @@ MakeCandidates(const SourcingRequest *request, StockCell *cells, int n_cells,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = 0; i < n_cells; i++)
 	{
-		NodeEntry  *entry;
-		bool		found;
-		int			c = result->n_candidates;
+		NodeEntry *entry;
+		bool found;
+		int c = result->n_candidates;
 
 		if (cells[i].available - cells[i].safety <= 0)
 			continue;
 		entry = hash_search(known, &cells[i].node_id, HASH_ENTER, &found);
 		if (!found)
 		{
-			const CatalogNode *node = CatalogNodeById(request->catalog, cells[i].node_id);
+			const CatalogNode *node =
+				CatalogNodeById(request->catalog, cells[i].node_id);
 
 			entry->candidate = -1;
-			if (node && MakeCandidate(request, node, &nodes[c], &result->candidates[c],
-									  &result->rejects))
+			if (node &&
+				MakeCandidate(request, node, &nodes[c], &result->candidates[c],
+							  &result->rejects))
 			{
 				entry->candidate = c;
 				result->n_candidates++;
 				/* A distance that is not known is farther than any. */
-				if (nearest < 0 || isnan(result->candidates[nearest].distance_km) ||
-					result->candidates[c].distance_km < result->candidates[nearest].distance_km)
+				if (nearest < 0 ||
+					isnan(result->candidates[nearest].distance_km) ||
+					result->candidates[c].distance_km <
+						result->candidates[nearest].distance_km)
 					nearest = c;
 			}
 		}
@@ -363,8 +380,8 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 {
 	SolverProblem *problem = &result->problem;
 	SolverLine *lines = palloc(sizeof(SolverLine) * request->n_lines);
-	Size		size = sizeof(int64) * Max(request->n_lines * result->n_candidates, 1);
-	int64	   *available = palloc0(size);
+	Size size = sizeof(int64) * Max(request->n_lines * result->n_candidates, 1);
+	int64 *available = palloc0(size);
 
 	result->safety = palloc0(size);
 	for (int i = 0; i < request->n_lines; i++)
@@ -376,7 +393,7 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 	}
 	for (int i = 0; i < n_cells; i++)
 	{
-		int			at = cells[i].line * result->n_candidates + cells[i].candidate;
+		int at = cells[i].line * result->n_candidates + cells[i].candidate;
 
 		if (cells[i].candidate < 0)
 			continue;
@@ -388,7 +405,8 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 	problem->n_nodes = result->n_candidates;
 	problem->nodes = nodes;
 	problem->tariffs = TariffsFor(request);
-	problem->n_tariffs = request->catalog->n_tariffs + (request->pick_up_node ? 1 : 0);
+	problem->n_tariffs =
+		request->catalog->n_tariffs + (request->pick_up_node ? 1 : 0);
 	problem->available = available;
 	problem->split_penalty = request->policy->split_penalty;
 	problem->max_parcels = request->policy->max_parcels;
@@ -407,18 +425,19 @@ static bool
 CapacityExceeded(SolverNode *nodes, bool read_only, SourcingResult *result)
 {
 	const SolverPlan *plan = &result->plan;
-	bool		exceeded = false;
+	bool exceeded = false;
 
 	for (int i = 0; i < plan->n_parcels; i++)
 	{
-		int			c = plan->parcels[i].node;
+		int c = plan->parcels[i].node;
 		SourcingCandidate *candidate = &result->candidates[c];
-		int			used = 0;
+		int used = 0;
 
 		if (candidate->capacity_known)
 			continue;
 		candidate->capacity_known = true;
-		nodes[c].max_parcels = CapacityLeft(candidate->node, candidate->departure, read_only);
+		nodes[c].max_parcels =
+			CapacityLeft(candidate->node, candidate->departure, read_only);
 		for (int j = 0; j < plan->n_parcels; j++)
 			used += plan->parcels[j].node == c;
 		if (nodes[c].max_parcels == 0)
@@ -433,13 +452,14 @@ CapacityExceeded(SolverNode *nodes, bool read_only, SourcingResult *result)
  * current memory context; its status says whether there is a plan.
  */
 void
-SourceOrder(const SourcingRequest *request, bool read_only, SourcingResult *result)
+SourceOrder(const SourcingRequest *request, bool read_only,
+			SourcingResult *result)
 {
-	int64	   *sku_ids = palloc(sizeof(int64) * request->n_lines);
-	Datum		skus;
-	HTAB	   *index;
-	StockCell  *cells;
-	int			n_cells;
+	int64 *sku_ids = palloc(sizeof(int64) * request->n_lines);
+	Datum skus;
+	HTAB *index;
+	StockCell *cells;
+	int n_cells;
 	SolverNode *nodes;
 
 	memset(result, 0, sizeof(*result));
@@ -452,18 +472,19 @@ SourceOrder(const SourcingRequest *request, bool read_only, SourcingResult *resu
 	StateProblem(request, nodes, cells, n_cells, result);
 	result->status = solver_solve(&result->problem, &result->plan);
 	/* Capacity is a lazy constraint: only nodes that are chosen are counted. */
-	while (result->status == SOLVER_OK && CapacityExceeded(nodes, read_only, result))
+	while (result->status == SOLVER_OK &&
+		   CapacityExceeded(nodes, read_only, result))
 	{
 		solver_free_plan(&result->problem, &result->plan);
 		result->status = solver_solve(&result->problem, &result->plan);
 	}
 	CHECK_FOR_INTERRUPTS();
 	if (result->status == SOLVER_NO_MEMORY)
-		ereport(ERROR,
-				errcode(ERRCODE_OUT_OF_MEMORY),
+		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("out of memory in the allocation solver"));
 	if (result->status == SOLVER_INTERRUPTED)
-		elog(ERROR, "allocation solver: %s", solver_status_text(result->status));
+		elog(ERROR, "allocation solver: %s",
+			 solver_status_text(result->status));
 }
 
 /* Raises RT020 or RT021 for a line that cannot be served, with the numbers. */
@@ -471,37 +492,45 @@ static void
 ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 {
 	const SourcingRejects *r = &result->rejects;
-	int			line = result->plan.short_line;
+	int line = result->plan.short_line;
 	const SourcingLine *l = &request->lines[line];
-	bool		no_stock = result->status == SOLVER_NO_STOCK;
-	int64		available = 0;
+	bool no_stock = result->status == SOLVER_NO_STOCK;
+	int64 available = 0;
 
 	for (int c = 0; c < result->n_candidates; c++)
 		available += result->problem.available[line * result->n_candidates + c];
-	if (no_stock && r->inactive + r->incapable + r->closed + r->unreachable + r->full == 0)
-		ereport(ERROR,
-				errcode(RT_OUT_OF_STOCK),
-				errmsg("out of stock"),
-				errdetail("SKU %s: %lld asked, %lld available to promise%s%s.", l->sku,
-						  (long long) l->quantity, (long long) available,
-						  request->pick_up_node ? " at node " : "",
-						  request->pick_up_node ? request->pick_up_node->code : ""),
-				errhint("See retail.available_to_promise() for where the SKU lies."));
-	if (!no_stock && request->pick_up_node)
-		ereport(ERROR,
-				errcode(RT_NODE_INCAPABLE),
-				errmsg("the node may not keep what is ordered"),
-				errdetail("SKU %s is of a temperature class that node %s does not offer.",
-						  l->sku, request->pick_up_node->code),
-				errhint("Choose another node, or add the class with retail.put_node()."));
-	ereport(ERROR,
-			errcode(no_stock && r->unreachable + r->closed == 0 ? RT_OUT_OF_STOCK : RT_UNREACHABLE),
-			no_stock ? errmsg("not enough stock that can reach the customer") :
-			errmsg("no carrier takes what is ordered"),
-			errdetail("SKU %s: %lld asked, %lld at %d nodes that can serve the order. Other nodes with stock: %d without a lane or rate card, %d closed, %d that may not, %d inactive.",
+	if (no_stock &&
+		r->inactive + r->incapable + r->closed + r->unreachable + r->full == 0)
+		ereport(
+			ERROR, errcode(RT_OUT_OF_STOCK), errmsg("out of stock"),
+			errdetail("SKU %s: %lld asked, %lld available to promise%s%s.",
 					  l->sku, (long long) l->quantity, (long long) available,
-					  result->n_candidates, r->unreachable, r->closed, r->incapable, r->inactive),
-			errhint("See retail.lane, retail.rate_card and retail.node for what serves this destination."));
+					  request->pick_up_node ? " at node " : "",
+					  request->pick_up_node ? request->pick_up_node->code : ""),
+			errhint(
+				"See retail.available_to_promise() for where the SKU lies."));
+	if (!no_stock && request->pick_up_node)
+		ereport(
+			ERROR, errcode(RT_NODE_INCAPABLE),
+			errmsg("the node may not keep what is ordered"),
+			errdetail(
+				"SKU %s is of a temperature class that node %s does not offer.",
+				l->sku, request->pick_up_node->code),
+			errhint(
+				"Choose another node, or add the class with retail.put_node()."));
+	ereport(
+		ERROR,
+		errcode(no_stock && r->unreachable + r->closed == 0 ? RT_OUT_OF_STOCK
+															: RT_UNREACHABLE),
+		no_stock ? errmsg("not enough stock that can reach the customer")
+				 : errmsg("no carrier takes what is ordered"),
+		errdetail(
+			"SKU %s: %lld asked, %lld at %d nodes that can serve the order. Other nodes with stock: %d without a lane or rate card, %d closed, %d that may not, %d inactive.",
+			l->sku, (long long) l->quantity, (long long) available,
+			result->n_candidates, r->unreachable, r->closed, r->incapable,
+			r->inactive),
+		errhint(
+			"See retail.lane, retail.rate_card and retail.node for what serves this destination."));
 }
 
 /* Raises the error that tells why there is no plan. */
@@ -509,33 +538,38 @@ void
 ReportNoPlan(const SourcingRequest *request, const SourcingResult *result)
 {
 	if (result->status == SOLVER_BAD_PROBLEM)
-		ereport(ERROR,
-				errcode(RT_INVALID_QUANTITY),
-				errmsg("order is too large to plan"),
-				errdetail("Its total weight, volume or cost exceeds 10^15 grams, cubic centimetres or cents."),
-				errhint("Divide the order."));
+		ereport(
+			ERROR, errcode(RT_INVALID_QUANTITY),
+			errmsg("order is too large to plan"),
+			errdetail(
+				"Its total weight, volume or cost exceeds 10^15 grams, cubic centimetres or cents."),
+			errhint("Divide the order."));
 	if (result->plan.short_line >= 0)
 		ReportShortLine(request, result);
-	ereport(ERROR,
-			errcode(RT_UNREACHABLE),
-			errmsg("no plan within the limits of policy and capacity"),
-			errdetail("%d nodes can serve the order, %d of them full on the day; policy \"%s\" allows %d parcels (0: any number)%s.",
-					  result->n_candidates, result->rejects.full, request->policy->code,
-					  request->policy->max_parcels,
-					  request->policy->allow_line_split ? "" : " and no split lines"),
-			errhint("Try fewer lines, another day, or a policy with more parcels."));
+	ereport(
+		ERROR, errcode(RT_UNREACHABLE),
+		errmsg("no plan within the limits of policy and capacity"),
+		errdetail(
+			"%d nodes can serve the order, %d of them full on the day; policy \"%s\" allows %d parcels (0: any number)%s.",
+			result->n_candidates, result->rejects.full, request->policy->code,
+			request->policy->max_parcels,
+			request->policy->allow_line_split ? "" : " and no split lines"),
+		errhint(
+			"Try fewer lines, another day, or a policy with more parcels."));
 }
 
 /* Returns when the customer has a parcel of the plan. */
 TimestampTz
-ParcelPromise(const SourcingRequest *request, const SourcingResult *result, int parcel)
+ParcelPromise(const SourcingRequest *request, const SourcingResult *result,
+			  int parcel)
 {
 	const SolverParcel *p = &result->plan.parcels[parcel];
 	const SourcingCandidate *candidate = &result->candidates[p->node];
 
 	if (request->pick_up_node)
 		return candidate->departure;
-	return candidate->departure + candidate->lanes[p->service]->lead_hours * USECS_PER_HOUR;
+	return candidate->departure +
+		candidate->lanes[p->service]->lead_hours * USECS_PER_HOUR;
 }
 
 /* Returns when the last parcel of a plan arrives. */

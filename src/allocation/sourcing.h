@@ -17,12 +17,12 @@
 /* One distinct SKU of an order. */
 typedef struct SourcingLine
 {
-	int64		sku_id;
+	int64 sku_id;
 	const char *sku;
-	int64		quantity;
-	int64		weight_g;		/* of a unit */
-	int64		volume_cm3;		/* of a unit */
-	uint32		temperature;
+	int64 quantity;
+	int64 weight_g;	  /* of a unit */
+	int64 volume_cm3; /* of a unit */
+	uint32 temperature;
 } SourcingLine;
 
 typedef struct SourcingRequest
@@ -30,58 +30,60 @@ typedef struct SourcingRequest
 	const RetailCatalog *catalog;
 	const CatalogChannel *channel;
 	const CatalogPolicy *policy;
-	const CatalogNode *pick_up_node;	/* NULL: ship */
-	const CatalogRegion *region;	/* destination; NULL with pick-up */
-	bool		located;
-	double		latitude;
-	double		longitude;
+	const CatalogNode *pick_up_node; /* NULL: ship */
+	const CatalogRegion *region;	 /* destination; NULL with pick-up */
+	bool located;
+	double latitude;
+	double longitude;
 	TimestampTz as_of;
-	int			n_lines;
+	int n_lines;
 	SourcingLine *lines;
 } SourcingRequest;
 
 /* Why nodes that had stock were no candidates. */
 typedef struct SourcingRejects
 {
-	int			inactive;
-	int			incapable;		/* may not ship */
-	int			closed;			/* does not open within a year */
-	int			unreachable;	/* no lane with a valid rate card */
-	int			full;			/* daily capacity used up */
+	int inactive;
+	int incapable;	 /* may not ship */
+	int closed;		 /* does not open within a year */
+	int unreachable; /* no lane with a valid rate card */
+	int full;		 /* daily capacity used up */
 } SourcingRejects;
 
 typedef struct SourcingCandidate
 {
 	const CatalogNode *node;
-	double		distance_km;	/* NaN: not known */
+	double distance_km; /* NaN: not known */
 	TimestampTz departure;
-	const CatalogLane **lanes;	/* by service of the solver's node */
-	bool		capacity_known; /* the solver's node has its limit */
+	const CatalogLane **lanes; /* by service of the solver's node */
+	bool capacity_known;	   /* the solver's node has its limit */
 } SourcingCandidate;
 
 typedef struct SourcingResult
 {
 	SolverStatus status;
 	SolverProblem problem;
-	SolverPlan	plan;
-	int			n_candidates;
+	SolverPlan plan;
+	int n_candidates;
 	SourcingCandidate *candidates;
-	int64	   *safety;			/* [line * n_candidates + candidate] */
-	bool		saw_expired;	/* due holds count as available in this plan */
+	int64 *safety;	  /* [line * n_candidates + candidate] */
+	bool saw_expired; /* due holds count as available in this plan */
 	SourcingRejects rejects;
 } SourcingResult;
 
 extern void SourceOrder(const SourcingRequest *request, bool read_only,
 						SourcingResult *result);
-pg_noreturn_compat extern void ReportNoPlan(const SourcingRequest *request,
-											const SourcingResult *result);
+pg_noreturn_compat extern void
+ReportNoPlan(const SourcingRequest *request, const SourcingResult *result);
 extern TimestampTz ParcelPromise(const SourcingRequest *request,
 								 const SourcingResult *result, int parcel);
-extern TimestampTz PlanPromise(const SourcingRequest *request,
-							   const SourcingResult *result);
-extern void AppendParcels(StringInfo buffer, const SourcingRequest *request,
-						  const SourcingResult *result, const int64 *shipment_ids);
-extern char *DecisionTrace(const SourcingRequest *request,
-						   const SourcingResult *result, const int64 *shipment_ids);
+extern TimestampTz
+PlanPromise(const SourcingRequest *request, const SourcingResult *result);
+extern void
+AppendParcels(StringInfo buffer, const SourcingRequest *request,
+			  const SourcingResult *result, const int64 *shipment_ids);
+extern char *
+DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
+			  const int64 *shipment_ids);
 
-#endif							/* PG_RETAIL_SOURCING_H */
+#endif /* PG_RETAIL_SOURCING_H */

@@ -21,14 +21,14 @@
 #include "miscadmin.h"
 
 /* How many nodes that were not chosen a trace tells of. */
-#define MAX_ALTERNATIVES	5
+#define MAX_ALTERNATIVES 5
 
 /* A node that could have served the order, seen as the only one. */
 typedef struct Alternative
 {
-	int			candidate;
-	int			missing;		/* lines it cannot supply whole */
-	int64		cost;			/* of all it can supply, in one parcel; -1: no
+	int candidate;
+	int missing; /* lines it cannot supply whole */
+	int64 cost;	 /* of all it can supply, in one parcel; -1: no
 								 * carrier takes it */
 } Alternative;
 
@@ -44,7 +44,7 @@ AppendMoney(StringInfo buffer, const char *key, int64 cents)
 static void
 AppendTime(StringInfo buffer, const char *key, TimestampTz value)
 {
-	char		text[MAXDATELEN + 1];
+	char text[MAXDATELEN + 1];
 
 	JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
 	appendStringInfo(buffer, ",\"%s\":\"%s\"", key, text);
@@ -63,7 +63,7 @@ static void
 AppendPieces(StringInfo buffer, const SourcingRequest *request,
 			 const SolverPlan *plan, int parcel)
 {
-	bool		first = true;
+	bool first = true;
 
 	appendStringInfoString(buffer, ",\"lines\":[");
 	for (int i = 0; i < plan->n_pieces; i++)
@@ -72,7 +72,8 @@ AppendPieces(StringInfo buffer, const SourcingRequest *request,
 
 		if (piece->parcel != parcel)
 			continue;
-		appendStringInfo(buffer, "%s{\"line_no\":%d,\"sku\":", first ? "" : ",", piece->line + 1);
+		appendStringInfo(buffer, "%s{\"line_no\":%d,\"sku\":", first ? "" : ",",
+						 piece->line + 1);
 		escape_json(buffer, request->lines[piece->line].sku);
 		appendStringInfo(buffer, ",\"qty\":%lld}", (long long) piece->quantity);
 		first = false;
@@ -94,18 +95,22 @@ AppendParcels(StringInfo buffer, const SourcingRequest *request,
 		appendStringInfo(buffer, "%s{\"node\":", i ? "," : "");
 		escape_json(buffer, candidate->node->code);
 		if (shipment_ids)
-			appendStringInfo(buffer, ",\"shipment_id\":%lld", (long long) shipment_ids[i]);
-		appendStringInfo(buffer, ",\"kind\":\"%s\"", request->pick_up_node ? "pick_up" : "ship");
+			appendStringInfo(buffer, ",\"shipment_id\":%lld",
+							 (long long) shipment_ids[i]);
+		appendStringInfo(buffer, ",\"kind\":\"%s\"",
+						 request->pick_up_node ? "pick_up" : "ship");
 		if (!request->pick_up_node)
 		{
 			appendStringInfoString(buffer, ",\"service\":");
-			escape_json(buffer, candidate->lanes[parcel->service]->service->code);
+			escape_json(buffer,
+						candidate->lanes[parcel->service]->service->code);
 			appendStringInfoString(buffer, ",\"zone\":");
 			escape_json(buffer, candidate->lanes[parcel->service]->zone);
 		}
 		AppendDistance(buffer, candidate->distance_km);
 		appendStringInfo(buffer, ",\"weight_g\":%lld,\"billed_g\":%lld",
-						 (long long) parcel->weight_g, (long long) parcel->billed_g);
+						 (long long) parcel->weight_g,
+						 (long long) parcel->billed_g);
 		AppendMoney(buffer, "freight", parcel->freight);
 		AppendMoney(buffer, "handling", parcel->handling);
 		AppendMoney(buffer, "lateness", parcel->lateness);
@@ -123,16 +128,17 @@ CostAlone(const SolverProblem *problem, int candidate)
 {
 	const SolverNode *node = &problem->nodes[candidate];
 	Alternative result = {candidate, 0, -1};
-	int64		weight = 0;
-	int64		volume = 0;
-	int64		units = 0;
-	uint32		temperature = 0;
+	int64 weight = 0;
+	int64 volume = 0;
+	int64 units = 0;
+	uint32 temperature = 0;
 
 	for (int i = 0; i < problem->n_lines; i++)
 	{
 		const SolverLine *line = &problem->lines[i];
 
-		if (problem->available[i * problem->n_nodes + candidate] < line->quantity)
+		if (problem->available[i * problem->n_nodes + candidate] <
+			line->quantity)
 		{
 			result.missing++;
 			continue;
@@ -145,14 +151,15 @@ CostAlone(const SolverProblem *problem, int candidate)
 	for (int s = 0; s < node->n_services; s++)
 	{
 		const SolverService *service = &node->services[s];
-		int64_t		billed;
-		int64		freight = solver_freight(&problem->tariffs[service->tariff],
-											 weight, volume, &billed);
-		int64		cost;
+		int64_t billed;
+		int64 freight = solver_freight(&problem->tariffs[service->tariff],
+									   weight, volume, &billed);
+		int64 cost;
 
 		if (freight < 0 || (temperature & ~service->temperature) != 0)
 			continue;
-		cost = freight + node->per_parcel + units * node->per_unit + service->lateness;
+		cost = freight + node->per_parcel + units * node->per_unit +
+			service->lateness;
 		if (result.cost < 0 || cost < result.cost)
 			result.cost = cost;
 	}
@@ -180,9 +187,10 @@ static void
 AppendAlternative(StringInfo buffer, const SourcingRequest *request,
 				  const SourcingResult *result, const Alternative *alternative)
 {
-	const SourcingCandidate *candidate = &result->candidates[alternative->candidate];
-	int			n = result->n_candidates;
-	bool		first = true;
+	const SourcingCandidate *candidate =
+		&result->candidates[alternative->candidate];
+	int n = result->n_candidates;
+	bool first = true;
 
 	appendStringInfoString(buffer, "{\"node\":");
 	escape_json(buffer, candidate->node->code);
@@ -202,15 +210,21 @@ AppendAlternative(StringInfo buffer, const SourcingRequest *request,
 			escape_json(buffer, request->lines[i].sku);
 			first = false;
 		}
-		appendStringInfoString(buffer, "],\"reason\":\"does not have everything\"}");
+		appendStringInfoString(buffer,
+							   "],\"reason\":\"does not have everything\"}");
 	}
 	else if (alternative->cost < 0)
-		appendStringInfoString(buffer, ",\"reason\":\"no carrier takes all of it in one parcel\"}");
+		appendStringInfoString(
+			buffer,
+			",\"reason\":\"no carrier takes all of it in one parcel\"}");
 	else
 	{
-		AppendMoney(buffer, "more_than_plan", alternative->cost - result->plan.cost);
-		appendStringInfo(buffer, ",\"reason\":\"%s\"}", alternative->cost > result->plan.cost ?
-						 "costs more" : "costs the same, and is not preferred");
+		AppendMoney(buffer, "more_than_plan",
+					alternative->cost - result->plan.cost);
+		appendStringInfo(buffer, ",\"reason\":\"%s\"}",
+						 alternative->cost > result->plan.cost
+							 ? "costs more"
+							 : "costs the same, and is not preferred");
 	}
 }
 
@@ -219,9 +233,10 @@ static void
 AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
 				   const SourcingResult *result)
 {
-	Alternative *alternatives = palloc(sizeof(Alternative) * Max(result->n_candidates, 1));
-	bool	   *chosen = palloc0(Max(result->n_candidates, 1));
-	int			n = 0;
+	Alternative *alternatives =
+		palloc(sizeof(Alternative) * Max(result->n_candidates, 1));
+	bool *chosen = palloc0(Max(result->n_candidates, 1));
+	int n = 0;
 
 	for (int i = 0; i < result->plan.n_parcels; i++)
 		chosen[result->plan.parcels[i].node] = true;
@@ -252,10 +267,12 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 	initStringInfo(&buffer);
 	appendStringInfoString(&buffer, "{\"policy\":");
 	escape_json(&buffer, request->policy->code);
-	appendStringInfo(&buffer, ",\"policy_version\":%d", request->policy->version);
+	appendStringInfo(&buffer, ",\"policy_version\":%d",
+					 request->policy->version);
 	AppendMoney(&buffer, "cost", result->plan.cost);
 	AppendMoney(&buffer, "lower_bound", result->plan.lower_bound);
-	appendStringInfo(&buffer, ",\"exact\":%s", result->plan.exact ? "true" : "false");
+	appendStringInfo(&buffer, ",\"exact\":%s",
+					 result->plan.exact ? "true" : "false");
 	if (request->region)
 	{
 		appendStringInfoString(&buffer, ",\"destination\":");
@@ -266,11 +283,14 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 	AppendParcels(&buffer, request, result, shipment_ids);
 	if (result->plan.n_parcels > 1)
 		AppendMoney(&buffer, "split_penalty",
-					(result->plan.n_parcels - 1) * request->policy->split_penalty);
+					(result->plan.n_parcels - 1) *
+						request->policy->split_penalty);
 	appendStringInfo(&buffer, ",\"candidates\":%d", result->n_candidates);
 	AppendAlternatives(&buffer, request, result);
-	appendStringInfo(&buffer, ",\"left_out\":{\"inactive\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full_today\":%d}}",
-					 rejects->inactive, rejects->incapable, rejects->closed,
-					 rejects->unreachable, rejects->full);
+	appendStringInfo(
+		&buffer,
+		",\"left_out\":{\"inactive\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full_today\":%d}}",
+		rejects->inactive, rejects->incapable, rejects->closed,
+		rejects->unreachable, rejects->full);
 	return buffer.data;
 }

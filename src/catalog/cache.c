@@ -33,17 +33,17 @@
 
 #include "catalog/geo.h"
 
-#define WATCHED_TABLES	11
-#define MAX_REGION_DEPTH	32
+#define WATCHED_TABLES 11
+#define MAX_REGION_DEPTH 32
 
 static const char *const watched_tables[WATCHED_TABLES] = {
-	"region", "channel", "calendar", "calendar_hours", "calendar_day", "node",
-	"carrier_service", "lane", "rate_card", "rate_bracket", "allocation_policy"
-};
+	"region",		"channel",		"calendar",			"calendar_hours",
+	"calendar_day", "node",			"carrier_service",	"lane",
+	"rate_card",	"rate_bracket", "allocation_policy"};
 
 static RetailCatalog *current_catalog = NULL;
 static volatile bool catalog_is_stale = true;
-static Oid	watched_oids[WATCHED_TABLES];
+static Oid watched_oids[WATCHED_TABLES];
 
 /* Marks the cache stale when one of its tables was invalidated. */
 static void
@@ -67,8 +67,8 @@ PG_FUNCTION_INFO_V1(retail_invalidate_catalog);
 Datum
 retail_invalidate_catalog(PG_FUNCTION_ARGS)
 {
-	Oid			relid = PG_GETARG_OID(0);
-	Oid			namespace = get_namespace_oid("retail", false);
+	Oid relid = PG_GETARG_OID(0);
+	Oid namespace = get_namespace_oid("retail", false);
 
 	for (int i = 0; i < WATCHED_TABLES; i++)
 	{
@@ -77,8 +77,7 @@ retail_invalidate_catalog(PG_FUNCTION_ARGS)
 		CacheInvalidateRelcacheByRelid(relid);
 		PG_RETURN_VOID();
 	}
-	ereport(ERROR,
-			errcode(RT_INVALID_ARGUMENT),
+	ereport(ERROR, errcode(RT_INVALID_ARGUMENT),
 			errmsg("not a table of the catalogue"),
 			errdetail("OID %u is none of the tables that are cached.", relid),
 			errhint("Name a table, e.g. 'retail.node'::regclass."));
@@ -97,7 +96,7 @@ static HTAB *
 MakeHash(RetailCatalog *catalog, const char *name, Size keysize, Size entrysize,
 		 int flags)
 {
-	HASHCTL		control = {0};
+	HASHCTL control = {0};
 
 	control.keysize = keysize;
 	control.entrysize = entrysize;
@@ -109,8 +108,8 @@ MakeHash(RetailCatalog *catalog, const char *name, Size keysize, Size entrysize,
 static void
 EnterCode(HTAB *table, const char *code, void *object)
 {
-	CodeEntry  *entry;
-	char		key[CODE_LENGTH];
+	CodeEntry *entry;
+	char key[CODE_LENGTH];
 
 	strlcpy(key, code, CODE_LENGTH);
 	entry = hash_search(table, key, HASH_ENTER, NULL);
@@ -130,7 +129,7 @@ Load(const char *sql)
 static char *
 CopyText(RetailCatalog *catalog, uint64 row, int column)
 {
-	char	   *value = RetailCellText(row, column);
+	char *value = RetailCellText(row, column);
 
 	return value ? MemoryContextStrdup(catalog->context, value) : NULL;
 }
@@ -139,7 +138,7 @@ CopyText(RetailCatalog *catalog, uint64 row, int column)
 uint32
 TemperatureBits(const char *classes)
 {
-	uint32		bits = 0;
+	uint32 bits = 0;
 
 	if (strstr(classes, "ambient"))
 		bits |= TEMPERATURE_AMBIENT;
@@ -163,15 +162,19 @@ CutCycles(RetailCatalog *catalog)
 	hash_seq_init(&scan, catalog->regions);
 	while ((region = hash_seq_search(&scan)) != NULL)
 	{
-		int			depth = 0;
+		int depth = 0;
 
-		for (CatalogRegion *r = region; r && depth <= MAX_REGION_DEPTH; r = r->parent)
+		for (CatalogRegion *r = region; r && depth <= MAX_REGION_DEPTH;
+			 r = r->parent)
 			depth++;
 		if (depth <= MAX_REGION_DEPTH)
 			continue;
-		ereport(WARNING,
-				errmsg("region %s has more than %d regions above it", region->code, MAX_REGION_DEPTH),
-				errhint("Correct its parent with retail.put_region(); it is ignored meanwhile."));
+		ereport(
+			WARNING,
+			errmsg("region %s has more than %d regions above it", region->code,
+				   MAX_REGION_DEPTH),
+			errhint(
+				"Correct its parent with retail.put_region(); it is ignored meanwhile."));
 		region->parent = NULL;
 	}
 }
@@ -180,18 +183,20 @@ CutCycles(RetailCatalog *catalog)
 static void
 LoadRegions(RetailCatalog *catalog)
 {
-	uint64		n = Load("SELECT region_id, code, parent_id, latitude, longitude FROM retail.region");
+	uint64 n = Load(
+		"SELECT region_id, code, parent_id, latitude, longitude FROM retail.region");
 	HASH_SEQ_STATUS scan;
 	CatalogRegion *region;
 
 	catalog->regions = MakeHash(catalog, "pg_retail regions", sizeof(int64),
 								sizeof(CatalogRegion), HASH_BLOBS);
-	catalog->region_codes = MakeHash(catalog, "pg_retail region codes",
-									 CODE_LENGTH, sizeof(CodeEntry), HASH_STRINGS);
+	catalog->region_codes =
+		MakeHash(catalog, "pg_retail region codes", CODE_LENGTH,
+				 sizeof(CodeEntry), HASH_STRINGS);
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64		id = RetailCellInt64(row, 1, NULL);
-		bool		isnull;
+		int64 id = RetailCellInt64(row, 1, NULL);
+		bool isnull;
 
 		region = hash_search(catalog->regions, &id, HASH_ENTER, NULL);
 		region->code = CopyText(catalog, row, 2);
@@ -214,12 +219,13 @@ LoadRegions(RetailCatalog *catalog)
 static void
 LoadChannels(RetailCatalog *catalog)
 {
-	uint64		n = Load("SELECT channel_id, code, is_active,"
-						 " (extract(epoch FROM payment_ttl) * 1000000)::bigint FROM retail.channel");
+	uint64 n = Load(
+		"SELECT channel_id, code, is_active,"
+		" (extract(epoch FROM payment_ttl) * 1000000)::bigint FROM retail.channel");
 
 	catalog->n_channels = (int) n;
-	catalog->channels = MemoryContextAllocZero(catalog->context,
-											   sizeof(CatalogChannel) * Max(n, 1));
+	catalog->channels = MemoryContextAllocZero(
+		catalog->context, sizeof(CatalogChannel) * Max(n, 1));
 	for (uint64 row = 0; row < n; row++)
 	{
 		CatalogChannel *channel = &catalog->channels[row];
@@ -235,9 +241,9 @@ LoadChannels(RetailCatalog *catalog)
 static TimeADT
 CellTime(uint64 row, int column)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, column, &isnull);
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+								column, &isnull);
 
 	return isnull ? 0 : DatumGetTimeADT(value);
 }
@@ -246,25 +252,26 @@ CellTime(uint64 row, int column)
 static HTAB *
 LoadCalendars(RetailCatalog *catalog)
 {
-	HTAB	   *calendars = MakeHash(catalog, "pg_retail calendars", sizeof(int64),
-									 sizeof(CatalogCalendar), HASH_BLOBS);
-	uint64		n = Load("SELECT calendar_id FROM retail.calendar");
+	HTAB *calendars = MakeHash(catalog, "pg_retail calendars", sizeof(int64),
+							   sizeof(CatalogCalendar), HASH_BLOBS);
+	uint64 n = Load("SELECT calendar_id FROM retail.calendar");
 	CatalogCalendar *calendar = NULL;
 
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64		id = RetailCellInt64(row, 1, NULL);
+		int64 id = RetailCellInt64(row, 1, NULL);
 
 		calendar = hash_search(calendars, &id, HASH_ENTER, NULL);
 		memset(calendar->week, 0, sizeof(calendar->week));
 		calendar->n_days = 0;
 		calendar->days = NULL;
 	}
-	n = Load("SELECT calendar_id, iso_dow, opens, closes FROM retail.calendar_hours");
+	n = Load(
+		"SELECT calendar_id, iso_dow, opens, closes FROM retail.calendar_hours");
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64		id = RetailCellInt64(row, 1, NULL);
-		int			dow = (int) RetailCellInt64(row, 2, NULL);
+		int64 id = RetailCellInt64(row, 1, NULL);
+		int dow = (int) RetailCellInt64(row, 2, NULL);
 
 		calendar = hash_search(calendars, &id, HASH_FIND, NULL);
 		if (calendar == NULL)
@@ -272,19 +279,21 @@ LoadCalendars(RetailCatalog *catalog)
 		calendar->week[dow].opens = CellTime(row, 3);
 		calendar->week[dow].closes = CellTime(row, 4);
 	}
-	n = Load("SELECT calendar_id, day - '2000-01-01'::date, opens, closes, count(*) OVER (PARTITION BY calendar_id)"
-			 " FROM retail.calendar_day ORDER BY calendar_id, day");
+	n = Load(
+		"SELECT calendar_id, day - '2000-01-01'::date, opens, closes, count(*) OVER (PARTITION BY calendar_id)"
+		" FROM retail.calendar_day ORDER BY calendar_id, day");
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64		id = RetailCellInt64(row, 1, NULL);
+		int64 id = RetailCellInt64(row, 1, NULL);
 		CatalogDay *day;
 
 		calendar = hash_search(calendars, &id, HASH_FIND, NULL);
 		if (calendar == NULL)
 			continue;
 		if (calendar->days == NULL)
-			calendar->days = MemoryContextAlloc(catalog->context,
-												sizeof(CatalogDay) * RetailCellInt64(row, 5, NULL));
+			calendar->days = MemoryContextAlloc(
+				catalog->context,
+				sizeof(CatalogDay) * RetailCellInt64(row, 5, NULL));
 		day = &calendar->days[calendar->n_days++];
 		day->day = (DateADT) RetailCellInt64(row, 2, NULL);
 		day->hours.opens = CellTime(row, 3);
@@ -297,9 +306,9 @@ LoadCalendars(RetailCatalog *catalog)
 static void
 ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 {
-	int64		id;
-	bool		isnull;
-	char	   *zone;
+	int64 id;
+	bool isnull;
+	char *zone;
 
 	node->code = CopyText(catalog, row, 2);
 	node->kind = RetailCellText(row, 3)[0];
@@ -318,9 +327,12 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 	node->zone = pg_tzset(zone);
 	if (node->zone == NULL)
 	{
-		ereport(WARNING,
-				errmsg("node %s has the unknown time zone \"%s\"", node->code, zone),
-				errhint("Correct it with retail.put_node(); UTC is used meanwhile."));
+		ereport(
+			WARNING,
+			errmsg("node %s has the unknown time zone \"%s\"", node->code,
+				   zone),
+			errhint(
+				"Correct it with retail.put_node(); UTC is used meanwhile."));
 		node->zone = pg_tzset("UTC");
 	}
 	id = RetailCellInt64(row, 8, NULL);
@@ -342,10 +354,11 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 static void
 LoadNodes(RetailCatalog *catalog)
 {
-	HTAB	   *calendars = LoadCalendars(catalog);
-	uint64		n = Load("SELECT node_id, code, kind, region_id, latitude, longitude, time_zone, calendar_id, cut_off,"
-						 " processing_minutes, daily_capacity, can_ship, can_pick_up, temperature_classes::text,"
-						 " (parcel_cost * 100)::bigint, (unit_cost * 100)::bigint, is_active FROM retail.node");
+	HTAB *calendars = LoadCalendars(catalog);
+	uint64 n = Load(
+		"SELECT node_id, code, kind, region_id, latitude, longitude, time_zone, calendar_id, cut_off,"
+		" processing_minutes, daily_capacity, can_ship, can_pick_up, temperature_classes::text,"
+		" (parcel_cost * 100)::bigint, (unit_cost * 100)::bigint, is_active FROM retail.node");
 
 	catalog->nodes = MakeHash(catalog, "pg_retail nodes", sizeof(int64),
 							  sizeof(CatalogNode), HASH_BLOBS);
@@ -353,7 +366,7 @@ LoadNodes(RetailCatalog *catalog)
 								   sizeof(CodeEntry), HASH_STRINGS);
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64		id = RetailCellInt64(row, 1, NULL);
+		int64 id = RetailCellInt64(row, 1, NULL);
 		CatalogNode *node = hash_search(catalog->nodes, &id, HASH_ENTER, NULL);
 
 		ReadNode(catalog, node, row, calendars);
@@ -365,12 +378,13 @@ LoadNodes(RetailCatalog *catalog)
 static void
 LoadServices(RetailCatalog *catalog)
 {
-	uint64		n = Load("SELECT carrier_service_id, code, is_active, temperature_classes::text, volumetric_divisor"
-						 " FROM retail.carrier_service ORDER BY 1");
+	uint64 n = Load(
+		"SELECT carrier_service_id, code, is_active, temperature_classes::text, volumetric_divisor"
+		" FROM retail.carrier_service ORDER BY 1");
 
 	catalog->n_services = (int) n;
-	catalog->services = MemoryContextAllocZero(catalog->context,
-											   sizeof(CatalogService) * Max(n, 1));
+	catalog->services = MemoryContextAllocZero(
+		catalog->context, sizeof(CatalogService) * Max(n, 1));
 	for (uint64 row = 0; row < n; row++)
 	{
 		CatalogService *service = &catalog->services[row];
@@ -387,8 +401,8 @@ LoadServices(RetailCatalog *catalog)
 /* A rate card while it is loaded. */
 typedef struct LoadedCard
 {
-	int			service;
-	char	   *zone;
+	int service;
+	char *zone;
 	CatalogRateCard card;
 } LoadedCard;
 
@@ -409,24 +423,26 @@ ServiceById(RetailCatalog *catalog, int64 id)
 static LoadedCard *
 LoadRateCards(RetailCatalog *catalog, int *n_cards)
 {
-	uint64		n = Load("SELECT r.rate_card_id, r.carrier_service_id, r.zone, r.valid_from, r.valid_to,"
-						 " b.up_to_g, (b.base_price * 100)::bigint, b.over_g, b.step_g, (b.step_price * 100)::bigint"
-						 " FROM retail.rate_card r JOIN retail.rate_bracket b USING (rate_card_id)"
-						 " ORDER BY r.carrier_service_id, r.zone COLLATE \"C\", r.valid_from, r.rate_card_id, b.up_to_g");
+	uint64 n = Load(
+		"SELECT r.rate_card_id, r.carrier_service_id, r.zone, r.valid_from, r.valid_to,"
+		" b.up_to_g, (b.base_price * 100)::bigint, b.over_g, b.step_g, (b.step_price * 100)::bigint"
+		" FROM retail.rate_card r JOIN retail.rate_bracket b USING (rate_card_id)"
+		" ORDER BY r.carrier_service_id, r.zone COLLATE \"C\", r.valid_from, r.rate_card_id, b.up_to_g");
 	LoadedCard *cards = palloc0(sizeof(LoadedCard) * Max(n, 1));
-	SolverBracket *brackets = MemoryContextAllocZero(catalog->context,
-													 sizeof(SolverBracket) * Max(n, 1));
-	int64		last_card = 0;
+	SolverBracket *brackets = MemoryContextAllocZero(
+		catalog->context, sizeof(SolverBracket) * Max(n, 1));
+	int64 last_card = 0;
 
 	catalog->tariffs = MemoryContextAllocZero(catalog->context,
 											  sizeof(SolverTariff) * Max(n, 1));
 	*n_cards = 0;
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64		id = RetailCellInt64(row, 1, NULL);
+		int64 id = RetailCellInt64(row, 1, NULL);
 		SolverBracket *bracket = &brackets[row];
 		SolverTariff *tariff;
-		CatalogService *service = ServiceById(catalog, RetailCellInt64(row, 2, NULL));
+		CatalogService *service =
+			ServiceById(catalog, RetailCellInt64(row, 2, NULL));
 
 		if (service == NULL)
 			continue;
@@ -457,17 +473,17 @@ LoadRateCards(RetailCatalog *catalog, int *n_cards)
 
 /* Points a lane at the rate cards of its service and zone. */
 static void
-LinkRateCards(RetailCatalog *catalog, CatalogLane *lane, const LoadedCard *cards,
-			  int n_cards)
+LinkRateCards(RetailCatalog *catalog, CatalogLane *lane,
+			  const LoadedCard *cards, int n_cards)
 {
-	int			low = 0;
-	int			high = n_cards;
-	int			n = 0;
+	int low = 0;
+	int high = n_cards;
+	int n = 0;
 
 	while (low < high)
 	{
-		int			middle = (low + high) / 2;
-		int			order = cards[middle].service - lane->service->index;
+		int middle = (low + high) / 2;
+		int order = cards[middle].service - lane->service->index;
 
 		if (order == 0)
 			order = strcmp(cards[middle].zone, lane->zone);
@@ -476,11 +492,13 @@ LinkRateCards(RetailCatalog *catalog, CatalogLane *lane, const LoadedCard *cards
 		else
 			high = middle;
 	}
-	while (low + n < n_cards && cards[low + n].service == lane->service->index &&
+	while (low + n < n_cards &&
+		   cards[low + n].service == lane->service->index &&
 		   strcmp(cards[low + n].zone, lane->zone) == 0)
 		n++;
 	lane->n_cards = n;
-	lane->cards = MemoryContextAlloc(catalog->context, sizeof(CatalogRateCard) * Max(n, 1));
+	lane->cards = MemoryContextAlloc(catalog->context,
+									 sizeof(CatalogRateCard) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 		lane->cards[i] = cards[low + i].card;
 }
@@ -489,21 +507,23 @@ LinkRateCards(RetailCatalog *catalog, CatalogLane *lane, const LoadedCard *cards
 static void
 LoadLanes(RetailCatalog *catalog)
 {
-	int			n_cards;
+	int n_cards;
 	LoadedCard *cards = LoadRateCards(catalog, &n_cards);
-	uint64		n = Load("SELECT carrier_service_id, from_node_id, from_region_id, to_region_id, from_km, to_km, zone, lead_hours"
-						 " FROM retail.lane WHERE is_active ORDER BY lane_id");
+	uint64 n = Load(
+		"SELECT carrier_service_id, from_node_id, from_region_id, to_region_id, from_km, to_km, zone, lead_hours"
+		" FROM retail.lane WHERE is_active ORDER BY lane_id");
 
 	catalog->lanes = MakeHash(catalog, "pg_retail lanes", sizeof(LaneKey),
 							  sizeof(LaneEntry), HASH_BLOBS);
 	for (uint64 row = 0; row < n; row++)
 	{
-		CatalogService *service = ServiceById(catalog, RetailCellInt64(row, 1, NULL));
+		CatalogService *service =
+			ServiceById(catalog, RetailCellInt64(row, 1, NULL));
 		CatalogLane *lane;
-		LaneEntry  *entry;
-		LaneKey		key = {0};
-		bool		isnull;
-		bool		found;
+		LaneEntry *entry;
+		LaneKey key = {0};
+		bool isnull;
+		bool found;
 
 		if (service == NULL || !service->active)
 			continue;
@@ -530,13 +550,14 @@ LoadLanes(RetailCatalog *catalog)
 static void
 LoadPolicies(RetailCatalog *catalog)
 {
-	uint64		n = Load("SELECT policy_id, code, version, status = 'active', channel_id, (split_penalty * 100)::bigint,"
-						 " (lateness_per_day * 100)::bigint, target_hours, max_parcels, allow_line_split"
-						 " FROM retail.allocation_policy WHERE status <> 'retired' ORDER BY version DESC");
+	uint64 n = Load(
+		"SELECT policy_id, code, version, status = 'active', channel_id, (split_penalty * 100)::bigint,"
+		" (lateness_per_day * 100)::bigint, target_hours, max_parcels, allow_line_split"
+		" FROM retail.allocation_policy WHERE status <> 'retired' ORDER BY version DESC");
 
 	catalog->n_policies = (int) n;
-	catalog->policies = MemoryContextAllocZero(catalog->context,
-											   sizeof(CatalogPolicy) * Max(n, 1));
+	catalog->policies = MemoryContextAllocZero(
+		catalog->context, sizeof(CatalogPolicy) * Max(n, 1));
 	for (uint64 row = 0; row < n; row++)
 	{
 		CatalogPolicy *policy = &catalog->policies[row];
@@ -558,18 +579,20 @@ LoadPolicies(RetailCatalog *catalog)
 static void
 WatchTables(void)
 {
-	Oid			namespace = get_namespace_oid("retail", true);
+	Oid namespace = get_namespace_oid("retail", true);
 
 	for (int i = 0; i < WATCHED_TABLES; i++)
 	{
-		watched_oids[i] = OidIsValid(namespace) ?
-			get_relname_relid(watched_tables[i], namespace) : InvalidOid;
+		watched_oids[i] = OidIsValid(namespace)
+			? get_relname_relid(watched_tables[i], namespace)
+			: InvalidOid;
 		if (!OidIsValid(watched_oids[i]))
-			ereport(ERROR,
-					errcode(RT_NOT_INSTALLED),
-					errmsg("the tables of pg_retail are not installed in this database"),
-					errdetail("Table retail.%s does not exist.", watched_tables[i]),
-					errhint("Run SELECT retail.install();"));
+			ereport(
+				ERROR, errcode(RT_NOT_INSTALLED),
+				errmsg(
+					"the tables of pg_retail are not installed in this database"),
+				errdetail("Table retail.%s does not exist.", watched_tables[i]),
+				errhint("Run SELECT retail.install();"));
 	}
 }
 
@@ -577,10 +600,10 @@ WatchTables(void)
 static RetailCatalog *
 LoadCatalog(void)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "pg_retail catalogue",
-												  ALLOCSET_DEFAULT_SIZES);
-	RetailCatalog *catalog = MemoryContextAllocZero(context, sizeof(RetailCatalog));
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "pg_retail catalogue", ALLOCSET_DEFAULT_SIZES);
+	RetailCatalog *catalog =
+		MemoryContextAllocZero(context, sizeof(RetailCatalog));
 
 	catalog->context = context;
 	PushActiveSnapshot(GetLatestSnapshot());
@@ -608,16 +631,17 @@ RetailCatalogGet(void)
 		return current_catalog;
 
 	WatchTables();
-	catalog_is_stale = false;	/* a change while we read sets it again */
-	PG_TRY();
-	{
-		fresh = LoadCatalog();
-	}
-	PG_CATCH();
-	{
-		catalog_is_stale = true;
-		PG_RE_THROW();
-	}
+	catalog_is_stale = false; /* a change while we read sets it again */
+	PG_TRY()
+		;
+		{
+			fresh = LoadCatalog();
+		}
+		PG_CATCH();
+		{
+			catalog_is_stale = true;
+			PG_RE_THROW();
+		}
 	PG_END_TRY();
 	if (current_catalog)
 		MemoryContextSetParent(current_catalog->context, TopTransactionContext);

@@ -20,154 +20,154 @@
 #include "allocation/solver.h"
 
 /* Temperature classes as bits. */
-#define TEMPERATURE_AMBIENT	1
-#define TEMPERATURE_CHILLED	2
-#define TEMPERATURE_FROZEN	4
+#define TEMPERATURE_AMBIENT 1
+#define TEMPERATURE_CHILLED 2
+#define TEMPERATURE_FROZEN 4
 
 typedef struct CatalogRegion
 {
-	int64		id;
-	char	   *code;
-	int64		parent_id;
-	struct CatalogRegion *parent;	/* NULL at the top */
-	bool		located;		/* has coordinates */
-	double		latitude;
-	double		longitude;
+	int64 id;
+	char *code;
+	int64 parent_id;
+	struct CatalogRegion *parent; /* NULL at the top */
+	bool located;				  /* has coordinates */
+	double latitude;
+	double longitude;
 } CatalogRegion;
 
 typedef struct CatalogChannel
 {
-	int64		id;
-	char	   *code;
-	bool		active;
-	int64		payment_ttl;	/* microseconds */
+	int64 id;
+	char *code;
+	bool active;
+	int64 payment_ttl; /* microseconds */
 } CatalogChannel;
 
 /* Opening hours of a day, microseconds from local midnight; closed if equal. */
 typedef struct CatalogHours
 {
-	TimeADT		opens;
-	TimeADT		closes;
+	TimeADT opens;
+	TimeADT closes;
 } CatalogHours;
 
 typedef struct CatalogDay
 {
-	DateADT		day;
+	DateADT day;
 	CatalogHours hours;
 } CatalogDay;
 
 typedef struct CatalogCalendar
 {
-	int64		id;
-	CatalogHours week[8];		/* by ISO weekday, 1 to 7 */
-	int			n_days;
-	CatalogDay *days;			/* exceptions, ascending */
+	int64 id;
+	CatalogHours week[8]; /* by ISO weekday, 1 to 7 */
+	int n_days;
+	CatalogDay *days; /* exceptions, ascending */
 } CatalogCalendar;
 
 typedef struct CatalogNode
 {
-	int64		id;
-	char	   *code;
-	char		kind;			/* first letter of the kind */
-	CatalogRegion *region;		/* may be NULL */
-	bool		located;
-	double		latitude;
-	double		longitude;
-	pg_tz	   *zone;
-	CatalogCalendar *calendar;	/* NULL: always open */
-	TimeADT		cut_off;
-	int64		processing;		/* microseconds */
-	int			daily_capacity; /* -1: unlimited */
-	bool		active;
-	bool		can_ship;
-	bool		can_pick_up;
-	uint32		temperature;
-	int64		parcel_cost;	/* cents */
-	int64		unit_cost;
+	int64 id;
+	char *code;
+	char kind;			   /* first letter of the kind */
+	CatalogRegion *region; /* may be NULL */
+	bool located;
+	double latitude;
+	double longitude;
+	pg_tz *zone;
+	CatalogCalendar *calendar; /* NULL: always open */
+	TimeADT cut_off;
+	int64 processing;	/* microseconds */
+	int daily_capacity; /* -1: unlimited */
+	bool active;
+	bool can_ship;
+	bool can_pick_up;
+	uint32 temperature;
+	int64 parcel_cost; /* cents */
+	int64 unit_cost;
 } CatalogNode;
 
 typedef struct CatalogRateCard
 {
 	TimestampTz valid_from;
 	TimestampTz valid_to;
-	int			tariff;			/* index into RetailCatalog.tariffs */
+	int tariff; /* index into RetailCatalog.tariffs */
 } CatalogRateCard;
 
 typedef struct CatalogService
 {
-	int64		id;
-	int			index;			/* position in RetailCatalog.services */
-	char	   *code;
-	bool		active;
-	uint32		temperature;
-	int64		volumetric_divisor;
+	int64 id;
+	int index; /* position in RetailCatalog.services */
+	char *code;
+	bool active;
+	uint32 temperature;
+	int64 volumetric_divisor;
 } CatalogService;
 
 typedef struct CatalogLane
 {
 	CatalogService *service;
-	double		from_km;
-	double		to_km;
-	char	   *zone;
-	int			lead_hours;
-	int			n_cards;
+	double from_km;
+	double to_km;
+	char *zone;
+	int lead_hours;
+	int n_cards;
 	CatalogRateCard *cards;
-	struct CatalogLane *next;	/* with the same origin and destination */
+	struct CatalogLane *next; /* with the same origin and destination */
 } CatalogLane;
 
 typedef struct CatalogPolicy
 {
-	int64		id;
-	char	   *code;
-	int			version;
-	bool		active;
-	int64		channel_id;		/* 0: every channel */
-	int64		split_penalty;	/* cents */
-	int64		lateness_per_day;
-	int			target_hours;
-	int			max_parcels;	/* 0: unlimited */
-	bool		allow_line_split;
+	int64 id;
+	char *code;
+	int version;
+	bool active;
+	int64 channel_id;	 /* 0: every channel */
+	int64 split_penalty; /* cents */
+	int64 lateness_per_day;
+	int target_hours;
+	int max_parcels; /* 0: unlimited */
+	bool allow_line_split;
 } CatalogPolicy;
 
 typedef struct RetailCatalog
 {
 	MemoryContext context;
-	HTAB	   *regions;		/* by id */
-	HTAB	   *region_codes;
-	HTAB	   *nodes;			/* by id */
-	HTAB	   *node_codes;
-	HTAB	   *lanes;			/* by origin and destination */
-	int			n_channels;
+	HTAB *regions; /* by id */
+	HTAB *region_codes;
+	HTAB *nodes; /* by id */
+	HTAB *node_codes;
+	HTAB *lanes; /* by origin and destination */
+	int n_channels;
 	CatalogChannel *channels;
-	int			n_services;
+	int n_services;
 	CatalogService *services;
-	int			n_tariffs;
+	int n_tariffs;
 	SolverTariff *tariffs;
-	int			n_policies;
+	int n_policies;
 	CatalogPolicy *policies;
 } RetailCatalog;
 
 /* Bytes of a code that tell codes apart. */
-#define CODE_LENGTH		256
+#define CODE_LENGTH 256
 
 /* Entry of the hash tables by code. */
 typedef struct CodeEntry
 {
-	char		code[CODE_LENGTH];
-	void	   *object;
+	char code[CODE_LENGTH];
+	void *object;
 } CodeEntry;
 
 /* Entry of the hash table of lanes. */
 typedef struct LaneKey
 {
-	int64		origin;
-	int64		destination;
-	int64		origin_is_node;
+	int64 origin;
+	int64 destination;
+	int64 origin_is_node;
 } LaneKey;
 
 typedef struct LaneEntry
 {
-	LaneKey		key;
+	LaneKey key;
 	CatalogLane *first;
 } LaneEntry;
 
@@ -178,17 +178,24 @@ extern const RetailCatalog *RetailCatalogGet(void);
 extern uint32 TemperatureBits(const char *classes);
 
 /* lookup.c */
-extern const CatalogNode *CatalogNodeById(const RetailCatalog *catalog, int64 id);
-extern const CatalogNode *CatalogNodeByCode(const RetailCatalog *catalog, const char *code);
-extern const CatalogRegion *CatalogRegionByCode(const RetailCatalog *catalog, const char *code);
-extern const CatalogRegion *CatalogNearestRegion(const RetailCatalog *catalog,
-												 double latitude, double longitude);
-extern const CatalogChannel *CatalogChannelByCode(const RetailCatalog *catalog, const char *code);
-extern const CatalogPolicy *CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
-											 int64 channel_id);
-extern int	CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
-						 const CatalogRegion *destination, double distance_km,
-						 TimestampTz as_of, const CatalogLane **lanes, int *tariffs);
+extern const CatalogNode *
+CatalogNodeById(const RetailCatalog *catalog, int64 id);
+extern const CatalogNode *
+CatalogNodeByCode(const RetailCatalog *catalog, const char *code);
+extern const CatalogRegion *
+CatalogRegionByCode(const RetailCatalog *catalog, const char *code);
+extern const CatalogRegion *
+CatalogNearestRegion(const RetailCatalog *catalog, double latitude,
+					 double longitude);
+extern const CatalogChannel *
+CatalogChannelByCode(const RetailCatalog *catalog, const char *code);
+extern const CatalogPolicy *
+CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
+				 int64 channel_id);
+extern int
+CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
+			 const CatalogRegion *destination, double distance_km,
+			 TimestampTz as_of, const CatalogLane **lanes, int *tariffs);
 
 /* calendar.c */
 extern bool CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
@@ -198,4 +205,4 @@ extern bool CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of,
 extern void CatalogLocalDay(const CatalogNode *node, TimestampTz as_of,
 							TimestampTz *begin, TimestampTz *end);
 
-#endif							/* PG_RETAIL_CACHE_H */
+#endif /* PG_RETAIL_CACHE_H */

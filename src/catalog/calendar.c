@@ -17,22 +17,24 @@
 #include "utils/datetime.h"
 
 /* How many days ahead an opening is looked for. */
-#define HORIZON_DAYS	370
+#define HORIZON_DAYS 370
 
 /* Converts an instant to the node's local date and time of day. */
 static void
-ToLocal(const CatalogNode *node, TimestampTz instant, DateADT *day, TimeADT *time)
+ToLocal(const CatalogNode *node, TimestampTz instant, DateADT *day,
+		TimeADT *time)
 {
 	struct pg_tm tm;
-	fsec_t		fsec;
-	int			tz;
+	fsec_t fsec;
+	int tz;
 
 	if (timestamp2tm(instant, &tz, &tm, &fsec, NULL, node->zone) != 0)
-		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+		ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				errmsg("timestamp out of range"));
 	*day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
-	*time = ((tm.tm_hour * 60 + tm.tm_min) * INT64CONST(60) + tm.tm_sec) * USECS_PER_SEC + fsec;
+	*time = ((tm.tm_hour * 60 + tm.tm_min) * INT64CONST(60) + tm.tm_sec) *
+			USECS_PER_SEC +
+		fsec;
 }
 
 /* Converts a local date and time of day to an instant. */
@@ -40,7 +42,7 @@ static TimestampTz
 ToInstant(const CatalogNode *node, DateADT day, TimeADT time)
 {
 	struct pg_tm tm = {0};
-	int			tz;
+	int tz;
 
 	/* A time of 24:00 or later belongs to the following day. */
 	day += (DateADT) (time / USECS_PER_DAY);
@@ -50,7 +52,8 @@ ToInstant(const CatalogNode *node, DateADT day, TimeADT time)
 	tm.tm_min = (int) (time / USECS_PER_MINUTE % 60);
 	tm.tm_sec = (int) (time / USECS_PER_SEC % 60);
 	tz = DetermineTimeZoneOffset(&tm, node->zone);
-	return (TimestampTz) day * USECS_PER_DAY + time + (int64) tz * USECS_PER_SEC;
+	return (TimestampTz) day * USECS_PER_DAY + time +
+		(int64) tz * USECS_PER_SEC;
 }
 
 /* Returns the node's opening hours on a local date. */
@@ -59,16 +62,16 @@ HoursOf(const CatalogNode *node, DateADT day)
 {
 	const CatalogCalendar *calendar = node->calendar;
 	CatalogHours always = {0, USECS_PER_DAY};
-	int			low = 0;
-	int			high;
-	int			dow;
+	int low = 0;
+	int high;
+	int dow;
 
 	if (calendar == NULL)
 		return always;
 	high = calendar->n_days;
 	while (low < high)
 	{
-		int			middle = (low + high) / 2;
+		int middle = (low + high) / 2;
 
 		if (calendar->days[middle].day < day)
 			low = middle + 1;
@@ -77,7 +80,7 @@ HoursOf(const CatalogNode *node, DateADT day)
 	}
 	if (low < calendar->n_days && calendar->days[low].day == day)
 		return calendar->days[low].hours;
-	dow = j2day(day + POSTGRES_EPOCH_JDATE);	/* 0 is Sunday */
+	dow = j2day(day + POSTGRES_EPOCH_JDATE); /* 0 is Sunday */
 	return calendar->week[dow == 0 ? 7 : dow];
 }
 
@@ -88,9 +91,9 @@ HoursOf(const CatalogNode *node, DateADT day)
 static bool
 WorkDone(const CatalogNode *node, TimestampTz begin, TimestampTz *done)
 {
-	DateADT		today;
-	TimeADT		now;
-	int64		work = node->processing;
+	DateADT today;
+	TimeADT now;
+	int64 work = node->processing;
 
 	ToLocal(node, begin, &today, &now);
 	for (int i = 0; i < HORIZON_DAYS; i++)
@@ -121,10 +124,11 @@ WorkDone(const CatalogNode *node, TimestampTz begin, TimestampTz *done)
  * open day that it was ordered in time for.  Returns false when the node does not open within a year.
  */
 bool
-CatalogDeparture(const CatalogNode *node, TimestampTz as_of, TimestampTz *departure)
+CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
+				 TimestampTz *departure)
 {
-	DateADT		today;
-	TimeADT		now;
+	DateADT today;
+	TimeADT now;
 
 	ToLocal(node, as_of, &today, &now);
 	for (int i = 0; i < HORIZON_DAYS; i++)
@@ -139,7 +143,9 @@ CatalogDeparture(const CatalogNode *node, TimestampTz as_of, TimestampTz *depart
 		opens = Max(as_of, ToInstant(node, today + i, hours.opens));
 		if (!WorkDone(node, opens, departure))
 			return false;
-		*departure = Max(*departure, ToInstant(node, today + i, Min(node->cut_off, hours.closes)));
+		*departure =
+			Max(*departure,
+				ToInstant(node, today + i, Min(node->cut_off, hours.closes)));
 		return true;
 	}
 	return false;
@@ -147,7 +153,8 @@ CatalogDeparture(const CatalogNode *node, TimestampTz as_of, TimestampTz *depart
 
 /* Finds when an order placed at as_of can be picked up at the node. */
 bool
-CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of, TimestampTz *ready)
+CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of,
+				   TimestampTz *ready)
 {
 	return WorkDone(node, as_of, ready);
 }
@@ -157,8 +164,8 @@ void
 CatalogLocalDay(const CatalogNode *node, TimestampTz as_of, TimestampTz *begin,
 				TimestampTz *end)
 {
-	DateADT		day;
-	TimeADT		time;
+	DateADT day;
+	TimeADT time;
 
 	ToLocal(node, as_of, &day, &time);
 	*begin = ToInstant(node, day, 0);

@@ -13,17 +13,18 @@
 
 #include <math.h>
 
-#define EARTH_RADIUS_KM		6371.0088
-#define RADIANS_PER_DEGREE	0.017453292519943295
+#define EARTH_RADIUS_KM 6371.0088
+#define RADIANS_PER_DEGREE 0.017453292519943295
 
 /* Computes the distance of two points; well-conditioned for near points. */
 double
 geo_distance_km(double lat1, double lon1, double lat2, double lon2)
 {
-	double		dlat = sin((lat2 - lat1) * RADIANS_PER_DEGREE / 2);
-	double		dlon = sin((lon2 - lon1) * RADIANS_PER_DEGREE / 2);
-	double		h = dlat * dlat + cos(lat1 * RADIANS_PER_DEGREE) *
-		cos(lat2 * RADIANS_PER_DEGREE) * dlon * dlon;
+	double dlat = sin((lat2 - lat1) * RADIANS_PER_DEGREE / 2);
+	double dlon = sin((lon2 - lon1) * RADIANS_PER_DEGREE / 2);
+	double h = dlat * dlat +
+		cos(lat1 * RADIANS_PER_DEGREE) * cos(lat2 * RADIANS_PER_DEGREE) * dlon *
+			dlon;
 
 	return 2 * EARTH_RADIUS_KM * asin(sqrt(h > 1 ? 1 : h));
 }

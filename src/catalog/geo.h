@@ -11,6 +11,7 @@
 #define PG_RETAIL_GEO_H
 
 /* Great-circle distance in km between two points in degrees (WGS 84). */
-extern double geo_distance_km(double lat1, double lon1, double lat2, double lon2);
+extern double
+geo_distance_km(double lat1, double lon1, double lat2, double lon2);
 
-#endif							/* PG_RETAIL_GEO_H */
+#endif /* PG_RETAIL_GEO_H */

@@ -18,7 +18,7 @@
 static void *
 FindCode(HTAB *table, const char *code)
 {
-	CodeEntry  *entry;
+	CodeEntry *entry;
 
 	if (strlen(code) >= CODE_LENGTH)
 		return NULL;
@@ -49,22 +49,24 @@ CatalogRegionByCode(const RetailCatalog *catalog, const char *code)
 
 /* Finds the region whose centroid is nearest, or NULL when none is in reach. */
 const CatalogRegion *
-CatalogNearestRegion(const RetailCatalog *catalog, double latitude, double longitude)
+CatalogNearestRegion(const RetailCatalog *catalog, double latitude,
+					 double longitude)
 {
 	HASH_SEQ_STATUS scan;
 	CatalogRegion *region;
 	CatalogRegion *nearest = NULL;
-	double		best = retail_region_reach_km;
+	double best = retail_region_reach_km;
 
 	hash_seq_init(&scan, catalog->regions);
 	while ((region = hash_seq_search(&scan)) != NULL)
 	{
-		double		km;
+		double km;
 
 		/* One degree of latitude is 111 km: most regions need no formula. */
 		if (!region->located || fabs(region->latitude - latitude) * 111 > best)
 			continue;
-		km = geo_distance_km(latitude, longitude, region->latitude, region->longitude);
+		km = geo_distance_km(latitude, longitude, region->latitude,
+							 region->longitude);
 		if (km < best || (km == best && nearest && region->id > nearest->id))
 		{
 			best = km;
@@ -89,7 +91,8 @@ CatalogChannelByCode(const RetailCatalog *catalog, const char *code)
  * without a code the channel's active one, or that of all channels.
  */
 const CatalogPolicy *
-CatalogPolicyFor(const RetailCatalog *catalog, const char *code, int64 channel_id)
+CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
+				 int64 channel_id)
 {
 	const CatalogPolicy *general = NULL;
 
@@ -115,7 +118,8 @@ static int
 TariffAt(const CatalogLane *lane, TimestampTz as_of)
 {
 	for (int i = 0; i < lane->n_cards; i++)
-		if (as_of >= lane->cards[i].valid_from && as_of < lane->cards[i].valid_to)
+		if (as_of >= lane->cards[i].valid_from &&
+			as_of < lane->cards[i].valid_to)
 			return lane->cards[i].tariff;
 	return -1;
 }
@@ -125,26 +129,28 @@ static int
 AddLanes(const RetailCatalog *catalog, const LaneKey *key, double km,
 		 TimestampTz as_of, const CatalogLane **lanes, int *tariffs, int n)
 {
-	LaneEntry  *entry = hash_search(catalog->lanes, key, HASH_FIND, NULL);
-	int			before = n;
+	LaneEntry *entry = hash_search(catalog->lanes, key, HASH_FIND, NULL);
+	int before = n;
 
-	for (CatalogLane *lane = entry ? entry->first : NULL; lane; lane = lane->next)
+	for (CatalogLane *lane = entry ? entry->first : NULL; lane;
+		 lane = lane->next)
 	{
-		int			tariff = TariffAt(lane, as_of);
-		int			i;
+		int tariff = TariffAt(lane, as_of);
+		int i;
 
 		if (tariff < 0)
 			continue;
 		/* Without a distance only a lane that does not ask for one fits. */
-		if (isnan(km) ? (lane->from_km > 0 || !isinf(lane->to_km)) :
-			(km < lane->from_km || km >= lane->to_km))
+		if (isnan(km) ? (lane->from_km > 0 || !isinf(lane->to_km))
+					  : (km < lane->from_km || km >= lane->to_km))
 			continue;
 		for (i = 0; i < n && lanes[i]->service != lane->service; i++)
 			;
 		if (i < before)
-			continue;			/* a more specific lane has it */
-		if (i < n && lanes[i]->to_km - lanes[i]->from_km <= lane->to_km - lane->from_km)
-			continue;			/* a narrower band of the same ends */
+			continue; /* a more specific lane has it */
+		if (i < n &&
+			lanes[i]->to_km - lanes[i]->from_km <= lane->to_km - lane->from_km)
+			continue; /* a narrower band of the same ends */
 		lanes[i] = lane;
 		tariffs[i] = tariff;
 		if (i == n)
@@ -163,8 +169,8 @@ CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
 			 const CatalogRegion *destination, double distance_km,
 			 TimestampTz as_of, const CatalogLane **lanes, int *tariffs)
 {
-	LaneKey		key = {0};
-	int			n = 0;
+	LaneKey key = {0};
+	int n = 0;
 
 	key.origin = node->id;
 	key.origin_is_node = 1;

@@ -28,17 +28,17 @@
 
 typedef struct SchemaFile
 {
-	int			version[3];
-	char	   *version_text;
-	char	   *name;			/* below the schema folder */
-	char	   *path;
+	int version[3];
+	char *version_text;
+	char *name; /* below the schema folder */
+	char *path;
 } SchemaFile;
 
 PG_FUNCTION_INFO_V1(retail_caller);
 Datum
 retail_caller(PG_FUNCTION_ARGS)
 {
-	Name		name = palloc0(NAMEDATALEN);
+	Name name = palloc0(NAMEDATALEN);
 
 	namestrcpy(name, RetailCallerName());
 	PG_RETURN_NAME(name);
@@ -49,16 +49,17 @@ static List *
 ListFolder(List *files, const char *folder, const char *prefix,
 		   const char *version_text)
 {
-	int			version[3];
-	DIR		   *dir;
+	int version[3];
+	DIR *dir;
 	struct dirent *entry;
 
-	if (sscanf(version_text, "%d.%d.%d", &version[0], &version[1], &version[2]) != 3)
+	if (sscanf(version_text, "%d.%d.%d", &version[0], &version[1],
+			   &version[2]) != 3)
 		return files;
 	dir = AllocateDir(folder);
 	while ((entry = ReadDir(dir, folder)) != NULL)
 	{
-		size_t		length = strlen(entry->d_name);
+		size_t length = strlen(entry->d_name);
 		SchemaFile *file;
 
 		if (length < 5 || strcmp(entry->d_name + length - 4, ".sql") != 0)
@@ -91,19 +92,17 @@ CompareFiles(const ListCell *a, const ListCell *b)
 static text *
 ReadSchemaFile(const char *path)
 {
-	FILE	   *stream = AllocateFile(path, PG_BINARY_R);
+	FILE *stream = AllocateFile(path, PG_BINARY_R);
 	struct stat status;
-	char	   *content;
-	char	   *converted;
+	char *content;
+	char *converted;
 
 	if (stream == NULL || fstat(fileno(stream), &status) != 0)
-		ereport(ERROR,
-				errcode_for_file_access(),
+		ereport(ERROR, errcode_for_file_access(),
 				errmsg("could not read schema file \"%s\": %m", path));
 	content = palloc(status.st_size + 1);
 	if (fread(content, 1, status.st_size, stream) != (size_t) status.st_size)
-		ereport(ERROR,
-				errcode_for_file_access(),
+		ereport(ERROR, errcode_for_file_access(),
 				errmsg("could not read schema file \"%s\": %m", path));
 	content[status.st_size] = '\0';
 	FreeFile(stream);
@@ -116,19 +115,20 @@ Datum
 retail_schema_files(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char		share[MAXPGPATH];
-	char	   *schema;
-	char	   *migrations;
-	List	   *files = NIL;
-	ListCell   *cell;
-	DIR		   *dir;
+	char share[MAXPGPATH];
+	char *schema;
+	char *migrations;
+	List *files = NIL;
+	ListCell *cell;
+	DIR *dir;
 	struct stat status;
 
 	if (!superuser())
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("permission denied to read the schema files of pg_retail"),
-				errhint("Run retail.install() and retail.upgrade() as a superuser."));
+		ereport(
+			ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("permission denied to read the schema files of pg_retail"),
+			errhint(
+				"Run retail.install() and retail.upgrade() as a superuser."));
 
 	InitMaterializedSRF(fcinfo, 0);
 	get_share_path(my_exec_path, share);
@@ -143,9 +143,9 @@ retail_schema_files(PG_FUNCTION_ARGS)
 		dir = AllocateDir(migrations);
 		while ((entry = ReadDir(dir, migrations)) != NULL)
 			if (entry->d_name[0] != '.')
-				files = ListFolder(files, psprintf("%s/%s", migrations, entry->d_name),
-								   psprintf("migrations/%s/", entry->d_name),
-								   entry->d_name);
+				files = ListFolder(
+					files, psprintf("%s/%s", migrations, entry->d_name),
+					psprintf("migrations/%s/", entry->d_name), entry->d_name);
 		FreeDir(dir);
 	}
 	list_sort(files, CompareFiles);
@@ -153,8 +153,8 @@ retail_schema_files(PG_FUNCTION_ARGS)
 	foreach(cell, files)
 	{
 		SchemaFile *file = lfirst(cell);
-		Datum		values[3];
-		bool		nulls[3] = {false, false, false};
+		Datum values[3];
+		bool nulls[3] = {false, false, false};
 
 		values[0] = CStringGetTextDatum(file->version_text);
 		values[1] = CStringGetTextDatum(file->name);

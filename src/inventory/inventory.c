@@ -25,56 +25,58 @@
 /* Net change of one row of retail.stock. */
 typedef struct StockDelta
 {
-	int64		sku_id;
-	int64		node_id;
-	int64		change[STOCK_N_COUNTERS];
-	int64		promised;		/* units that a guarded posting promises */
-	int64		safety;			/* -1: not guarded */
+	int64 sku_id;
+	int64 node_id;
+	int64 change[STOCK_N_COUNTERS];
+	int64 promised; /* units that a guarded posting promises */
+	int64 safety;	/* -1: not guarded */
 } StockDelta;
 
 static const char *const counter_names[STOCK_N_COUNTERS] = {
-	"sellable", "reserved", "in_transit", "damaged", "quality_hold"
-};
+	"sellable", "reserved", "in_transit", "damaged", "quality_hold"};
 
 static RetailStatement insert_movements = {
 	"INSERT INTO retail.movement (sku_id, node_id, condition, quantity, reason, ref_type, ref_id, occurred_at, actor)"
 	" SELECT u.sku_id, u.node_id, u.condition, u.quantity, $5, $6, $7, $8, $9"
 	" FROM unnest($1, $2, $3, $4) AS u (sku_id, node_id, condition, quantity)",
-	9, {INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TEXTOID}
-};
+	9,
+	{INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID, TEXTOID,
+	 INT8OID, TIMESTAMPTZOID, TEXTOID}};
 
 static RetailStatement update_stock = {
 	"UPDATE retail.stock SET on_hand = on_hand + $3, reserved = reserved + $4, in_transit = in_transit + $5,"
 	" damaged = damaged + $6, quality_hold = quality_hold + $7, updated_at = greatest(updated_at, $8)"
 	" WHERE sku_id = $1 AND node_id = $2 AND ($9 IS NULL OR on_hand + $3 - reserved - $4 >= $9)",
-	9, {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID}
-};
+	9,
+	{INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+	 TIMESTAMPTZOID, INT8OID}};
 
 static RetailStatement insert_stock = {
 	"INSERT INTO retail.stock AS s (sku_id, node_id, on_hand, reserved, in_transit, damaged, quality_hold, updated_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	" ON CONFLICT (sku_id, node_id) DO UPDATE SET on_hand = s.on_hand + $3, reserved = s.reserved + $4,"
 	" in_transit = s.in_transit + $5, damaged = s.damaged + $6, quality_hold = s.quality_hold + $7, updated_at = $8",
-	8, {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID}
-};
+	8,
+	{INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+	 TIMESTAMPTZOID}};
 
 static RetailStatement select_free = {
 	"SELECT on_hand - reserved FROM retail.stock WHERE sku_id = $1 AND node_id = $2",
-	2, {INT8OID, INT8OID}
-};
+	2,
+	{INT8OID, INT8OID}};
 
 static RetailStatement select_codes = {
 	"SELECT coalesce((SELECT code FROM retail.sku WHERE sku_id = $1), $1::text),"
 	" coalesce((SELECT code FROM retail.node WHERE node_id = $2), $2::text)",
-	2, {INT8OID, INT8OID}
-};
+	2,
+	{INT8OID, INT8OID}};
 
 static RetailStatement select_safety = {
 	"SELECT sku_id, node_id, quantity FROM retail.safety_stock"
 	" WHERE sku_id = ANY ($1) AND node_id = ANY ($2) AND (channel_id = $3 OR channel_id IS NULL)"
 	" ORDER BY channel_id NULLS FIRST",
-	3, {INT8ARRAYOID, INT8ARRAYOID, INT8OID}
-};
+	3,
+	{INT8ARRAYOID, INT8ARRAYOID, INT8OID}};
 
 /* Orders postings by SKU, node and counter. */
 static int
@@ -94,7 +96,7 @@ ComparePostings(const void *a, const void *b)
 static int
 SumPostings(const StockPosting *postings, int n, StockDelta *deltas)
 {
-	int			count = 0;
+	int count = 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -125,13 +127,13 @@ SumPostings(const StockPosting *postings, int n, StockDelta *deltas)
 static void
 WriteMovements(const StockDelta *deltas, int n, const StockCause *cause)
 {
-	int64	   *skus = palloc(sizeof(int64) * n * STOCK_N_COUNTERS);
-	int64	   *nodes = palloc(sizeof(int64) * n * STOCK_N_COUNTERS);
-	int64	   *quantities = palloc(sizeof(int64) * n * STOCK_N_COUNTERS);
-	char	  **conditions = palloc(sizeof(char *) * n * STOCK_N_COUNTERS);
-	int			count = 0;
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	int64 *skus = palloc(sizeof(int64) * n * STOCK_N_COUNTERS);
+	int64 *nodes = palloc(sizeof(int64) * n * STOCK_N_COUNTERS);
+	int64 *quantities = palloc(sizeof(int64) * n * STOCK_N_COUNTERS);
+	char **conditions = palloc(sizeof(char *) * n * STOCK_N_COUNTERS);
+	int count = 0;
+	Datum values[9];
+	char nulls[10] = "         ";
 
 	for (int i = 0; i < n; i++)
 	{
@@ -176,18 +178,16 @@ WriteMovements(const StockDelta *deltas, int n, const StockCause *cause)
 static bool
 UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
 {
-	bool		guarded = delta->promised > 0;
-	Datum		values[9] = {
-		Int64GetDatum(delta->sku_id),
-		Int64GetDatum(delta->node_id),
-		Int64GetDatum(delta->change[STOCK_SELLABLE]),
-		Int64GetDatum(delta->change[STOCK_RESERVED]),
-		Int64GetDatum(delta->change[STOCK_IN_TRANSIT]),
-		Int64GetDatum(delta->change[STOCK_DAMAGED]),
-		Int64GetDatum(delta->change[STOCK_QUALITY_HOLD]),
-		TimestampTzGetDatum(occurred_at),
-		Int64GetDatum(delta->safety)
-	};
+	bool guarded = delta->promised > 0;
+	Datum values[9] = {Int64GetDatum(delta->sku_id),
+					   Int64GetDatum(delta->node_id),
+					   Int64GetDatum(delta->change[STOCK_SELLABLE]),
+					   Int64GetDatum(delta->change[STOCK_RESERVED]),
+					   Int64GetDatum(delta->change[STOCK_IN_TRANSIT]),
+					   Int64GetDatum(delta->change[STOCK_DAMAGED]),
+					   Int64GetDatum(delta->change[STOCK_QUALITY_HOLD]),
+					   TimestampTzGetDatum(occurred_at),
+					   Int64GetDatum(delta->safety)};
 
 	RetailExecute(&update_stock, values, guarded ? "         " : "        n",
 				  false, SPI_OK_UPDATE);
@@ -211,32 +211,33 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 		  StockShortage *shortage)
 {
 	StockDelta *deltas = palloc(sizeof(StockDelta) * Max(n, 1));
-	int			count;
+	int count;
 
 	qsort(postings, n, sizeof(StockPosting), ComparePostings);
 	count = SumPostings(postings, n, deltas);
 	WriteMovements(deltas, count, cause);
 	for (int i = 0; i < count; i++)
 	{
-		bool		empty = deltas[i].promised == 0;
+		bool empty = deltas[i].promised == 0;
 
 		CHECK_FOR_INTERRUPTS();
 		for (int c = 0; c < STOCK_N_COUNTERS; c++)
 			empty = empty && deltas[i].change[c] == 0;
 		if (!empty && !UpdateRow(&deltas[i], cause->occurred_at))
 		{
-			Datum		key[2] = {
-				Int64GetDatum(deltas[i].sku_id), Int64GetDatum(deltas[i].node_id)
-			};
+			Datum key[2] = {Int64GetDatum(deltas[i].sku_id),
+							Int64GetDatum(deltas[i].node_id)};
 
 			RetailExecute(&select_free, key, NULL, false, SPI_OK_SELECT);
 			shortage->sku_id = deltas[i].sku_id;
 			shortage->node_id = deltas[i].node_id;
 			shortage->wanted = deltas[i].promised;
 			/* What this posting gives back counts as available. */
-			shortage->available = SPI_processed == 0 ? 0 :
-				Max(RetailCellInt64(0, 1, NULL) + deltas[i].promised -
-					deltas[i].change[STOCK_RESERVED] - deltas[i].safety, 0);
+			shortage->available = SPI_processed == 0
+				? 0
+				: Max(RetailCellInt64(0, 1, NULL) + deltas[i].promised -
+						  deltas[i].change[STOCK_RESERVED] - deltas[i].safety,
+					  0);
 			return false;
 		}
 	}
@@ -248,9 +249,9 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 static int64 *
 Int64ArrayArgument(ArrayType *array, int *n)
 {
-	Datum	   *elements;
-	bool	   *nulls;
-	int64	   *result;
+	Datum *elements;
+	bool *nulls;
+	int64 *result;
 
 	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 					  TYPALIGN_DOUBLE, &elements, &nulls, n);
@@ -276,17 +277,18 @@ CounterByName(const char *name)
 
 /* Fills in what a channel may not promise of each SKU and node. */
 static void
-LookUpSafety(StockPosting *postings, int n, Datum skus, Datum nodes, int64 channel)
+LookUpSafety(StockPosting *postings, int n, Datum skus, Datum nodes,
+			 int64 channel)
 {
-	Datum		values[3] = {skus, nodes, Int64GetDatum(channel)};
+	Datum values[3] = {skus, nodes, Int64GetDatum(channel)};
 
 	for (int i = 0; i < n; i++)
 		postings[i].safety = 0;
 	RetailExecute(&select_safety, values, NULL, false, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		int64		sku_id = RetailCellInt64(row, 1, NULL);
-		int64		node_id = RetailCellInt64(row, 2, NULL);
+		int64 sku_id = RetailCellInt64(row, 1, NULL);
+		int64 node_id = RetailCellInt64(row, 2, NULL);
 
 		/* The channel's own row comes last and wins. */
 		for (int i = 0; i < n; i++)
@@ -299,33 +301,34 @@ LookUpSafety(StockPosting *postings, int n, Datum skus, Datum nodes, int64 chann
 static void
 ReportShortage(const StockShortage *shortage)
 {
-	Datum		key[2] = {Int64GetDatum(shortage->sku_id), Int64GetDatum(shortage->node_id)};
+	Datum key[2] = {Int64GetDatum(shortage->sku_id),
+					Int64GetDatum(shortage->node_id)};
 
 	RetailExecute(&select_codes, key, NULL, false, SPI_OK_SELECT);
-	ereport(ERROR,
-			errcode(RT_OUT_OF_STOCK),
-			errmsg("out of stock"),
-			errdetail("SKU %s at node %s: %lld asked, %lld available to promise.",
-					  RetailCellText(0, 1), RetailCellText(0, 2),
-					  (long long) shortage->wanted, (long long) shortage->available),
-			errhint("See retail.available_to_promise() for where the SKU lies."));
+	ereport(
+		ERROR, errcode(RT_OUT_OF_STOCK), errmsg("out of stock"),
+		errdetail("SKU %s at node %s: %lld asked, %lld available to promise.",
+				  RetailCellText(0, 1), RetailCellText(0, 2),
+				  (long long) shortage->wanted,
+				  (long long) shortage->available),
+		errhint("See retail.available_to_promise() for where the SKU lies."));
 }
 
 PG_FUNCTION_INFO_V1(retail_post_stock);
 Datum
 retail_post_stock(PG_FUNCTION_ARGS)
 {
-	int			n;
-	int			n_nodes;
-	int			n_counters;
-	int			n_quantities;
-	int64	   *skus;
-	int64	   *nodes;
-	int64	   *quantities;
-	Datum	   *counters;
-	bool	   *counter_nulls;
+	int n;
+	int n_nodes;
+	int n_counters;
+	int n_quantities;
+	int64 *skus;
+	int64 *nodes;
+	int64 *quantities;
+	Datum *counters;
+	bool *counter_nulls;
 	StockPosting *postings;
-	StockCause	cause;
+	StockCause cause;
 	StockShortage shortage;
 
 	for (int i = 0; i < 5; i++)
@@ -333,8 +336,8 @@ retail_post_stock(PG_FUNCTION_ARGS)
 			elog(ERROR, "argument %d of post_stock is null", i + 1);
 	skus = Int64ArrayArgument(PG_GETARG_ARRAYTYPE_P(0), &n);
 	nodes = Int64ArrayArgument(PG_GETARG_ARRAYTYPE_P(1), &n_nodes);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT,
-					  &counters, &counter_nulls, &n_counters);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false,
+					  TYPALIGN_INT, &counters, &counter_nulls, &n_counters);
 	quantities = Int64ArrayArgument(PG_GETARG_ARRAYTYPE_P(3), &n_quantities);
 	if (n != n_nodes || n != n_counters || n != n_quantities)
 		elog(ERROR, "arrays of post_stock differ in length");
@@ -349,7 +352,8 @@ retail_post_stock(PG_FUNCTION_ARGS)
 		postings[i].safety = -1;
 	}
 	cause.reason = text_to_cstring(PG_GETARG_TEXT_PP(4));
-	cause.ref_type = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
+	cause.ref_type =
+		PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
 	cause.ref_id = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT64(6);
 	cause.occurred_at = PG_GETARG_TIMESTAMPTZ(7);
 

@@ -24,32 +24,32 @@ typedef enum StockCounter
 
 typedef struct StockPosting
 {
-	int64		sku_id;
-	int64		node_id;
+	int64 sku_id;
+	int64 node_id;
 	StockCounter counter;
-	int64		quantity;		/* signed */
-	int64		safety;			/* with a growing STOCK_RESERVED: what must stay
+	int64 quantity; /* signed */
+	int64 safety;	/* with a growing STOCK_RESERVED: what must stay
 								 * unpromised; -1: not guarded */
 } StockPosting;
 
 typedef struct StockCause
 {
 	const char *reason;
-	const char *ref_type;		/* NULL: none */
-	int64		ref_id;
+	const char *ref_type; /* NULL: none */
+	int64 ref_id;
 	TimestampTz occurred_at;
 } StockCause;
 
 /* Which row could not promise what was asked. */
 typedef struct StockShortage
 {
-	int64		sku_id;
-	int64		node_id;
-	int64		wanted;
-	int64		available;
+	int64 sku_id;
+	int64 node_id;
+	int64 wanted;
+	int64 available;
 } StockShortage;
 
 extern bool StockPost(StockPosting *postings, int n, const StockCause *cause,
 					  StockShortage *shortage);
 
-#endif							/* PG_RETAIL_INVENTORY_H */
+#endif /* PG_RETAIL_INVENTORY_H */

@@ -15,17 +15,18 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#define LINE_HINT "A line is an object such as {\"sku\": \"A1\", \"qty\": 2, \"price\": 9.90, \"discount\": 0.50, \"unit\": \"BOX\"}; price, discount and unit may be left out."
+#define LINE_HINT \
+	"A line is an object such as {\"sku\": \"A1\", \"qty\": 2, \"price\": 9.90, \"discount\": 0.50, \"unit\": \"BOX\"}; price, discount and unit may be left out."
 
 /* A line as the caller wrote it. */
 typedef struct InputLine
 {
-	char	   *sku;
-	char	   *unit;			/* NULL: base unit */
-	int64		quantity;
-	bool		has_price;
-	int64		price;			/* of one of the caller's units */
-	int64		discount;
+	char *sku;
+	char *unit; /* NULL: base unit */
+	int64 quantity;
+	bool has_price;
+	int64 price; /* of one of the caller's units */
+	int64 discount;
 } InputLine;
 
 static RetailStatement select_skus = {
@@ -33,14 +34,15 @@ static RetailStatement select_skus = {
 	" CASE WHEN u.unit = s.base_unit OR u.unit = '' THEN 1 ELSE (SELECT x.factor FROM retail.sku_unit x WHERE x.sku_id = s.sku_id AND x.unit = u.unit) END"
 	" FROM unnest($1, $2) WITH ORDINALITY AS u (code, unit, n)"
 	" LEFT JOIN retail.sku s ON s.code = u.code ORDER BY u.n",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
-};
+	2,
+	{TEXTARRAYOID, TEXTARRAYOID}};
 
 /* Finds a key of a JSON object; false when it is absent or null. */
 static bool
 FindKey(JsonbContainer *object, const char *key, JsonbValue *value)
 {
-	return getKeyJsonValueFromContainer(object, key, (int) strlen(key), value) != NULL &&
+	return getKeyJsonValueFromContainer(object, key, (int) strlen(key),
+										value) != NULL &&
 		value->type != jbvNull;
 }
 
@@ -55,8 +57,8 @@ JsonText(const JsonbValue *value)
 static const char *
 Excerpt(const char *text)
 {
-	int			length = (int) strlen(text);
-	int			shown = pg_mbcharcliplen(text, length, 200);
+	int length = (int) strlen(text);
+	int shown = pg_mbcharcliplen(text, length, 200);
 
 	return shown == length ? text : psprintf("%s...", pnstrdup(text, shown));
 }
@@ -65,7 +67,7 @@ Excerpt(const char *text)
 static const char *
 JsonExcerpt(JsonbValue *value)
 {
-	Jsonb	   *jsonb = JsonbValueToJsonb(value);
+	Jsonb *jsonb = JsonbValueToJsonb(value);
 
 	return Excerpt(JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));
 }
@@ -74,28 +76,28 @@ JsonExcerpt(JsonbValue *value)
 static void
 MalformedLine(int line, JsonbValue *element)
 {
-	ereport(ERROR,
-			errcode(RT_INVALID_LINES),
+	ereport(ERROR, errcode(RT_INVALID_LINES),
 			errmsg("line %d is malformed", line + 1),
-			errdetail("It is %s.", JsonExcerpt(element)),
-			errhint(LINE_HINT));
+			errdetail("It is %s.", JsonExcerpt(element)), errhint(LINE_HINT));
 }
 
 /* Reads an amount of money of a line; false when it is absent. */
 static bool
 LineMoney(JsonbContainer *object, int line, const char *key, int64 *cents)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	if (!FindKey(object, key, &value))
 		return false;
 	if (value.type != jbvNumeric ||
-		!RetailNumericToCents(value.val.numeric, RETAIL_MAX_CENTS - 1, cents) || *cents < 0)
-		ereport(ERROR,
-				errcode(RT_INVALID_MONEY),
-				errmsg("invalid %s in line %d", key, line + 1),
-				errdetail("%s is %s.", key, JsonExcerpt(&value)),
-				errhint("Give 0 or more, below one billion, with at most two decimals."));
+		!RetailNumericToCents(value.val.numeric, RETAIL_MAX_CENTS - 1, cents) ||
+		*cents < 0)
+		ereport(
+			ERROR, errcode(RT_INVALID_MONEY),
+			errmsg("invalid %s in line %d", key, line + 1),
+			errdetail("%s is %s.", key, JsonExcerpt(&value)),
+			errhint(
+				"Give 0 or more, below one billion, with at most two decimals."));
 	return true;
 }
 
@@ -104,7 +106,7 @@ static void
 ParseLine(JsonbValue *element, int line, InputLine *input)
 {
 	JsonbContainer *object = element->val.binary.data;
-	JsonbValue	value;
+	JsonbValue value;
 
 	memset(input, 0, sizeof(*input));
 	if (element->type != jbvBinary || !JsonContainerIsObject(object))
@@ -119,13 +121,14 @@ ParseLine(JsonbValue *element, int line, InputLine *input)
 		input->unit = JsonText(&value);
 	}
 	if (!FindKey(object, "qty", &value) || value.type != jbvNumeric ||
-		!RetailNumericToInt64(value.val.numeric, RETAIL_MAX_QUANTITY, &input->quantity) ||
+		!RetailNumericToInt64(value.val.numeric, RETAIL_MAX_QUANTITY,
+							  &input->quantity) ||
 		input->quantity <= 0)
-		ereport(ERROR,
-				errcode(RT_INVALID_QUANTITY),
+		ereport(ERROR, errcode(RT_INVALID_QUANTITY),
 				errmsg("invalid quantity in line %d", line + 1),
 				errdetail("SKU \"%s\" has quantity %s.", Excerpt(input->sku),
-						  FindKey(object, "qty", &value) ? JsonExcerpt(&value) : "null"),
+						  FindKey(object, "qty", &value) ? JsonExcerpt(&value)
+														 : "null"),
 				errhint("Give a whole number from 1 to 1000000000."));
 	input->has_price = LineMoney(object, line, "price", &input->price);
 	LineMoney(object, line, "discount", &input->discount);
@@ -135,18 +138,19 @@ ParseLine(JsonbValue *element, int line, InputLine *input)
 static InputLine *
 ParseLines(Jsonb *lines, int *n)
 {
-	InputLine  *input;
+	InputLine *input;
 
 	if (!JB_ROOT_IS_ARRAY(lines) || JB_ROOT_IS_SCALAR(lines) ||
-		JB_ROOT_COUNT(lines) < 1 || JB_ROOT_COUNT(lines) > (uint32) retail_max_order_lines)
-		ereport(ERROR,
-				errcode(RT_INVALID_LINES),
-				errmsg("invalid list of lines"),
-				JB_ROOT_IS_ARRAY(lines) && !JB_ROOT_IS_SCALAR(lines) ?
-				errdetail("The order has %u lines.", JB_ROOT_COUNT(lines)) :
-				errdetail("lines is not a JSON array."),
-				errhint("Give a JSON array of 1 to %d lines (setting pg_retail.max_order_lines). %s",
-						retail_max_order_lines, LINE_HINT));
+		JB_ROOT_COUNT(lines) < 1 ||
+		JB_ROOT_COUNT(lines) > (uint32) retail_max_order_lines)
+		ereport(
+			ERROR, errcode(RT_INVALID_LINES), errmsg("invalid list of lines"),
+			JB_ROOT_IS_ARRAY(lines) && !JB_ROOT_IS_SCALAR(lines)
+				? errdetail("The order has %u lines.", JB_ROOT_COUNT(lines))
+				: errdetail("lines is not a JSON array."),
+			errhint(
+				"Give a JSON array of 1 to %d lines (setting pg_retail.max_order_lines). %s",
+				retail_max_order_lines, LINE_HINT));
 	*n = (int) JB_ROOT_COUNT(lines);
 	input = palloc(sizeof(InputLine) * *n);
 	for (int i = 0; i < *n; i++)
@@ -156,7 +160,8 @@ ParseLines(Jsonb *lines, int *n)
 
 /* Adds a resolved line to the order, summing lines of one SKU. */
 static void
-AddLine(OrderRequest *order, const SourcingLine *line, const OrderLinePrice *price)
+AddLine(OrderRequest *order, const SourcingLine *line,
+		const OrderLinePrice *price)
 {
 	SourcingRequest *sourcing = &order->sourcing;
 
@@ -165,13 +170,17 @@ AddLine(OrderRequest *order, const SourcingLine *line, const OrderLinePrice *pri
 		if (sourcing->lines[i].sku_id != line->sku_id)
 			continue;
 		if (order->prices[i].unit_price != price->unit_price)
-			ereport(ERROR,
-					errcode(RT_INVALID_LINES),
-					errmsg("one SKU with two prices"),
-					errdetail("SKU %s is listed at %lld.%02lld and at %lld.%02lld.", line->sku,
-							  (long long) order->prices[i].unit_price / 100, (long long) order->prices[i].unit_price % 100,
-							  (long long) price->unit_price / 100, (long long) price->unit_price % 100),
-					errhint("List a SKU once, or give the difference as a discount."));
+			ereport(
+				ERROR, errcode(RT_INVALID_LINES),
+				errmsg("one SKU with two prices"),
+				errdetail("SKU %s is listed at %lld.%02lld and at %lld.%02lld.",
+						  line->sku,
+						  (long long) order->prices[i].unit_price / 100,
+						  (long long) order->prices[i].unit_price % 100,
+						  (long long) price->unit_price / 100,
+						  (long long) price->unit_price % 100),
+				errhint(
+					"List a SKU once, or give the difference as a discount."));
 		sourcing->lines[i].quantity += line->quantity;
 		order->prices[i].discount += price->discount;
 		return;
@@ -186,30 +195,32 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 {
 	SourcingLine line = {0};
 	OrderLinePrice price = {0};
-	bool		isnull;
-	int64		factor;
+	bool isnull;
+	int64 factor;
 
 	line.sku_id = RetailCellInt64(row, 1, &isnull);
 	line.sku = input->sku;
 	if (isnull || !RetailCellBool(row, 6))
-		ereport(ERROR,
-				errcode(RT_UNKNOWN_SKU),
-				isnull ? errmsg("unknown SKU") : errmsg("SKU is inactive"),
-				errdetail("Line %d names SKU \"%s\".", row + 1, Excerpt(input->sku)),
-				errhint("Make it known with retail.put_sku(), or correct the code."));
+		ereport(
+			ERROR, errcode(RT_UNKNOWN_SKU),
+			isnull ? errmsg("unknown SKU") : errmsg("SKU is inactive"),
+			errdetail("Line %d names SKU \"%s\".", row + 1,
+					  Excerpt(input->sku)),
+			errhint(
+				"Make it known with retail.put_sku(), or correct the code."));
 	factor = RetailCellInt64(row, 7, &isnull);
 	if (isnull)
-		ereport(ERROR,
-				errcode(RT_UNKNOWN_OBJECT),
-				errmsg("unknown unit"),
-				errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku,
-						  input->unit ? Excerpt(input->unit) : ""),
-				errhint("See retail.sku_unit, or add the pack with retail.put_sku_unit()."));
+		ereport(
+			ERROR, errcode(RT_UNKNOWN_OBJECT), errmsg("unknown unit"),
+			errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku,
+					  input->unit ? Excerpt(input->unit) : ""),
+			errhint(
+				"See retail.sku_unit, or add the pack with retail.put_sku_unit()."));
 	if (input->quantity > RETAIL_MAX_QUANTITY / factor)
-		ereport(ERROR,
-				errcode(RT_INVALID_QUANTITY),
+		ereport(ERROR, errcode(RT_INVALID_QUANTITY),
 				errmsg("invalid quantity in line %d", row + 1),
-				errdetail("%lld packs of %lld units are too many.", (long long) input->quantity, (long long) factor),
+				errdetail("%lld packs of %lld units are too many.",
+						  (long long) input->quantity, (long long) factor),
 				errhint("Give at most 1000000000 units."));
 	line.weight_g = RetailCellInt64(row, 2, NULL);
 	line.volume_cm3 = RetailCellInt64(row, 3, NULL);
@@ -217,18 +228,21 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 	line.quantity = input->quantity * factor;
 	price.discount = input->discount;
 	if (input->has_price && input->price % factor != 0)
-		ereport(ERROR,
-				errcode(RT_INVALID_MONEY),
-				errmsg("invalid price in line %d", row + 1),
-				errdetail("A pack of %lld units does not cost whole cents a unit.", (long long) factor),
-				errhint("Order base units, or give the difference as a discount."));
-	price.unit_price = input->has_price ? input->price / factor : RetailCellInt64(row, 5, &isnull);
+		ereport(
+			ERROR, errcode(RT_INVALID_MONEY),
+			errmsg("invalid price in line %d", row + 1),
+			errdetail("A pack of %lld units does not cost whole cents a unit.",
+					  (long long) factor),
+			errhint("Order base units, or give the difference as a discount."));
+	price.unit_price = input->has_price ? input->price / factor
+										: RetailCellInt64(row, 5, &isnull);
 	if (!input->has_price && isnull)
-		ereport(ERROR,
-				errcode(RT_INVALID_MONEY),
-				errmsg("line %d has no price", row + 1),
-				errdetail("SKU \"%s\" has no list price.", input->sku),
-				errhint("Give \"price\" in the line, or a list price with retail.put_sku()."));
+		ereport(
+			ERROR, errcode(RT_INVALID_MONEY),
+			errmsg("line %d has no price", row + 1),
+			errdetail("SKU \"%s\" has no list price.", input->sku),
+			errhint(
+				"Give \"price\" in the line, or a list price with retail.put_sku()."));
 	AddLine(order, &line, &price);
 }
 
@@ -242,31 +256,34 @@ CheckTotals(OrderRequest *order)
 		const OrderLinePrice *price = &order->prices[i];
 
 		if (line->quantity > RETAIL_MAX_QUANTITY)
-			ereport(ERROR,
-					errcode(RT_INVALID_QUANTITY),
-					errmsg("invalid quantity of SKU %s", line->sku),
-					errdetail("Its lines sum to %lld.", (long long) line->quantity),
-					errhint("Give at most 1000000000 units."));
-		if (price->unit_price > 0 && line->quantity > RETAIL_MAX_CENTS * 100 / price->unit_price)
-			ereport(ERROR,
-					errcode(RT_INVALID_MONEY),
+			ereport(
+				ERROR, errcode(RT_INVALID_QUANTITY),
+				errmsg("invalid quantity of SKU %s", line->sku),
+				errdetail("Its lines sum to %lld.", (long long) line->quantity),
+				errhint("Give at most 1000000000 units."));
+		if (price->unit_price > 0 &&
+			line->quantity > RETAIL_MAX_CENTS * 100 / price->unit_price)
+			ereport(ERROR, errcode(RT_INVALID_MONEY),
 					errmsg("amount of SKU %s is too large", line->sku),
-					errdetail("%lld units are more than an order may be worth.", (long long) line->quantity),
+					errdetail("%lld units are more than an order may be worth.",
+							  (long long) line->quantity),
 					errhint("Divide the order."));
 		if (price->discount > line->quantity * price->unit_price)
-			ereport(ERROR,
-					errcode(RT_INVALID_MONEY),
-					errmsg("discount of SKU %s exceeds its amount", line->sku),
-					errdetail("Discount is %lld.%02lld.", (long long) price->discount / 100, (long long) price->discount % 100),
-					errhint("A discount is of the whole line and at most quantity times price."));
+			ereport(
+				ERROR, errcode(RT_INVALID_MONEY),
+				errmsg("discount of SKU %s exceeds its amount", line->sku),
+				errdetail("Discount is %lld.%02lld.",
+						  (long long) price->discount / 100,
+						  (long long) price->discount % 100),
+				errhint(
+					"A discount is of the whole line and at most quantity times price."));
 		order->goods_total += line->quantity * price->unit_price;
 		order->discount_total += price->discount;
 	}
 	if (order->goods_total >= RETAIL_MAX_CENTS * 10)
-		ereport(ERROR,
-				errcode(RT_INVALID_MONEY),
-				errmsg("order is too large"),
-				errdetail("Its goods are worth %lld.", (long long) order->goods_total / 100),
+		ereport(ERROR, errcode(RT_INVALID_MONEY), errmsg("order is too large"),
+				errdetail("Its goods are worth %lld.",
+						  (long long) order->goods_total / 100),
 				errhint("Divide the order."));
 }
 
@@ -274,11 +291,11 @@ CheckTotals(OrderRequest *order)
 static void
 ResolveLines(OrderRequest *order, Jsonb *lines, bool read_only)
 {
-	int			n;
-	InputLine  *input = ParseLines(lines, &n);
-	char	  **codes = palloc(sizeof(char *) * n);
-	char	  **units = palloc(sizeof(char *) * n);
-	Datum		values[2];
+	int n;
+	InputLine *input = ParseLines(lines, &n);
+	char **codes = palloc(sizeof(char *) * n);
+	char **units = palloc(sizeof(char *) * n);
+	Datum values[2];
 
 	for (int i = 0; i < n; i++)
 	{
@@ -297,21 +314,23 @@ ResolveLines(OrderRequest *order, Jsonb *lines, bool read_only)
 
 /* Reads a coordinate of the destination; false when it is absent. */
 static bool
-Coordinate(JsonbContainer *object, const char *key, double limit, double *result)
+Coordinate(JsonbContainer *object, const char *key, double limit,
+		   double *result)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	if (!FindKey(object, key, &value))
 		return false;
 	if (value.type == jbvNumeric)
-		*result = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
-													 NumericGetDatum(value.val.numeric)));
+		*result = DatumGetFloat8(DirectFunctionCall1(
+			numeric_float8_no_overflow, NumericGetDatum(value.val.numeric)));
 	if (value.type != jbvNumeric || !(*result >= -limit && *result <= limit))
-		ereport(ERROR,
-				errcode(RT_INVALID_COORDINATES),
-				errmsg("invalid coordinates"),
-				errdetail("%s is %s.", key, JsonExcerpt(&value)),
-				errhint("Give degrees (WGS 84): lat from -90 to 90, lon from -180 to 180, both or neither."));
+		ereport(
+			ERROR, errcode(RT_INVALID_COORDINATES),
+			errmsg("invalid coordinates"),
+			errdetail("%s is %s.", key, JsonExcerpt(&value)),
+			errhint(
+				"Give degrees (WGS 84): lat from -90 to 90, lon from -180 to 180, both or neither."));
 	return true;
 }
 
@@ -320,21 +339,22 @@ static void
 ResolveDestination(OrderRequest *order, Jsonb *destination)
 {
 	SourcingRequest *sourcing = &order->sourcing;
-	JsonbValue	value;
-	bool		has_lat;
-	bool		has_lon;
+	JsonbValue value;
+	bool has_lat;
+	bool has_lon;
 
 	if (destination == NULL || !JB_ROOT_IS_OBJECT(destination))
-		ereport(ERROR,
-				errcode(RT_INVALID_ARGUMENT),
-				errmsg("destination is missing"),
-				errdetail("An order that is shipped needs a destination as a JSON object."),
-				errhint("Give {\"region\": code} and/or {\"lat\": ..., \"lon\": ...}."));
+		ereport(
+			ERROR, errcode(RT_INVALID_ARGUMENT),
+			errmsg("destination is missing"),
+			errdetail(
+				"An order that is shipped needs a destination as a JSON object."),
+			errhint(
+				"Give {\"region\": code} and/or {\"lat\": ..., \"lon\": ...}."));
 	has_lat = Coordinate(&destination->root, "lat", 90, &sourcing->latitude);
 	has_lon = Coordinate(&destination->root, "lon", 180, &sourcing->longitude);
 	if (has_lat != has_lon)
-		ereport(ERROR,
-				errcode(RT_INVALID_COORDINATES),
+		ereport(ERROR, errcode(RT_INVALID_COORDINATES),
 				errmsg("invalid coordinates"),
 				errdetail("One of lat and lon is missing."),
 				errhint("Give both or neither."));
@@ -342,23 +362,28 @@ ResolveDestination(OrderRequest *order, Jsonb *destination)
 	if (FindKey(&destination->root, "region", &value))
 	{
 		if (value.type == jbvString)
-			sourcing->region = CatalogRegionByCode(sourcing->catalog, JsonText(&value));
+			sourcing->region =
+				CatalogRegionByCode(sourcing->catalog, JsonText(&value));
 		if (sourcing->region == NULL)
-			ereport(ERROR,
-					errcode(RT_UNKNOWN_REGION),
-					errmsg("unknown region"),
-					errdetail("Region %s is not in the catalogue.", JsonExcerpt(&value)),
-					errhint("Make it known with retail.put_region(), or give coordinates instead."));
+			ereport(
+				ERROR, errcode(RT_UNKNOWN_REGION), errmsg("unknown region"),
+				errdetail("Region %s is not in the catalogue.",
+						  JsonExcerpt(&value)),
+				errhint(
+					"Make it known with retail.put_region(), or give coordinates instead."));
 	}
 	else if (has_lat)
-		sourcing->region = CatalogNearestRegion(sourcing->catalog, sourcing->latitude, sourcing->longitude);
+		sourcing->region = CatalogNearestRegion(
+			sourcing->catalog, sourcing->latitude, sourcing->longitude);
 	if (sourcing->region == NULL)
-		ereport(ERROR,
-				errcode(RT_UNKNOWN_REGION),
-				errmsg("destination names no place"),
-				errdetail("It has neither a region nor coordinates near one."),
-				errhint("Give {\"region\": code} and/or {\"lat\": ..., \"lon\": ...}."));
-	for (const CatalogRegion *r = sourcing->region; r && !sourcing->located; r = r->parent)
+		ereport(
+			ERROR, errcode(RT_UNKNOWN_REGION),
+			errmsg("destination names no place"),
+			errdetail("It has neither a region nor coordinates near one."),
+			errhint(
+				"Give {\"region\": code} and/or {\"lat\": ..., \"lon\": ...}."));
+	for (const CatalogRegion *r = sourcing->region; r && !sourcing->located;
+		 r = r->parent)
 	{
 		sourcing->located = r->located;
 		sourcing->latitude = r->latitude;
@@ -370,19 +395,18 @@ ResolveDestination(OrderRequest *order, Jsonb *destination)
 static void
 ResolvePickUp(OrderRequest *order, const char *code)
 {
-	const CatalogNode *node = code ? CatalogNodeByCode(order->sourcing.catalog, code) : NULL;
-
-	/* cppcheck-suppress nullPointerRedundantCheck; ereport(ERROR) does not return */
+	const CatalogNode *node =
+		code ? CatalogNodeByCode(order->sourcing.catalog, code) : NULL;
 	if (node == NULL || !node->active)
-		ereport(ERROR,
-				errcode(RT_UNKNOWN_NODE),
-				errmsg("unknown pick-up node"),
-				code ? errdetail("Node \"%s\" is not in the catalogue, or inactive.", Excerpt(code)) :
-				errdetail("pick_up_node is null."),
+		ereport(ERROR, errcode(RT_UNKNOWN_NODE), errmsg("unknown pick-up node"),
+				code ? errdetail(
+						   "Node \"%s\" is not in the catalogue, or inactive.",
+						   Excerpt(code))
+					 : errdetail("pick_up_node is null."),
 				errhint("Name a node that customers may collect from."));
+	/* cppcheck-suppress nullPointerRedundantCheck */
 	if (!node->can_pick_up)
-		ereport(ERROR,
-				errcode(RT_NODE_INCAPABLE),
+		ereport(ERROR, errcode(RT_NODE_INCAPABLE),
 				errmsg("customers cannot collect at this node"),
 				errdetail("Node %s does not offer pick-up.", node->code),
 				errhint("Choose another node, or ship."));
@@ -396,7 +420,7 @@ ResolvePickUp(OrderRequest *order, const char *code)
 static void
 KeepRecipient(OrderRequest *order, Jsonb *destination)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	if (destination && JB_ROOT_IS_OBJECT(destination) &&
 		FindKey(&destination->root, "recipient", &value))
@@ -413,32 +437,40 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 	RetailCheckTime(arguments->as_of, "as_of");
 	sourcing->as_of = arguments->as_of;
 	sourcing->catalog = RetailCatalogGet();
-	sourcing->channel = CatalogChannelByCode(sourcing->catalog, arguments->channel);
+	sourcing->channel =
+		CatalogChannelByCode(sourcing->catalog, arguments->channel);
 	if (sourcing->channel == NULL || !sourcing->channel->active)
-		ereport(ERROR,
-				errcode(RT_UNKNOWN_CHANNEL),
-				sourcing->channel ? errmsg("channel is inactive") : errmsg("unknown channel"),
-				errdetail("Channel \"%s\".", Excerpt(arguments->channel)),
-				errhint("See SELECT code, name FROM retail.channel, or make it known with retail.put_channel()."));
-	sourcing->policy = CatalogPolicyFor(sourcing->catalog, arguments->policy, sourcing->channel->id);
+		ereport(
+			ERROR, errcode(RT_UNKNOWN_CHANNEL),
+			sourcing->channel ? errmsg("channel is inactive")
+							  : errmsg("unknown channel"),
+			errdetail("Channel \"%s\".", Excerpt(arguments->channel)),
+			errhint(
+				"See SELECT code, name FROM retail.channel, or make it known with retail.put_channel()."));
+	sourcing->policy = CatalogPolicyFor(sourcing->catalog, arguments->policy,
+										sourcing->channel->id);
 	if (sourcing->policy == NULL)
-		ereport(ERROR,
-				errcode(RT_UNKNOWN_OBJECT),
-				errmsg("unknown allocation policy"),
-				arguments->policy ? errdetail("Policy \"%s\" does not exist, or is retired.", Excerpt(arguments->policy)) :
-				errdetail("No policy is active for channel \"%s\".", arguments->channel),
-				errhint("See SELECT code, version, status FROM retail.allocation_policy."));
+		ereport(
+			ERROR, errcode(RT_UNKNOWN_OBJECT),
+			errmsg("unknown allocation policy"),
+			arguments->policy
+				? errdetail("Policy \"%s\" does not exist, or is retired.",
+							Excerpt(arguments->policy))
+				: errdetail("No policy is active for channel \"%s\".",
+							arguments->channel),
+			errhint(
+				"See SELECT code, version, status FROM retail.allocation_policy."));
 	ResolveLines(order, arguments->lines, read_only);
 	if (strcmp(arguments->fulfilment, "ship") == 0)
 		ResolveDestination(order, arguments->destination);
 	else if (strcmp(arguments->fulfilment, "pick_up") == 0)
 		ResolvePickUp(order, arguments->pick_up_node);
 	else
-		ereport(ERROR,
-				errcode(RT_INVALID_ARGUMENT),
-				errmsg("invalid fulfilment"),
-				errdetail("fulfilment is \"%s\".", Excerpt(arguments->fulfilment)),
-				errhint("Use ship or pick_up; till sales go to retail.record_sale()."));
+		ereport(
+			ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid fulfilment"),
+			errdetail("fulfilment is \"%s\".", Excerpt(arguments->fulfilment)),
+			errhint(
+				"Use ship or pick_up; till sales go to retail.record_sale()."));
 	KeepRecipient(order, arguments->destination);
 	return order;
 }

@@ -15,31 +15,32 @@
 /* The money side of a line; its goods are sourcing.lines of the same index. */
 typedef struct OrderLinePrice
 {
-	int64		unit_price;		/* cents */
-	int64		discount;		/* cents, of the whole line */
+	int64 unit_price; /* cents */
+	int64 discount;	  /* cents, of the whole line */
 } OrderLinePrice;
 
 typedef struct OrderRequest
 {
 	SourcingRequest sourcing;
 	OrderLinePrice *prices;
-	Jsonb	   *recipient;		/* NULL: none */
-	int64		goods_total;
-	int64		discount_total;
+	Jsonb *recipient; /* NULL: none */
+	int64 goods_total;
+	int64 discount_total;
 } OrderRequest;
 
 /* Arguments shared by place_order and quote_order. */
 typedef struct OrderArguments
 {
 	const char *channel;
-	Jsonb	   *lines;
-	Jsonb	   *destination;	/* NULL: none */
+	Jsonb *lines;
+	Jsonb *destination; /* NULL: none */
 	const char *fulfilment;
-	const char *pick_up_node;	/* NULL: none */
-	const char *policy;			/* NULL: the channel's */
+	const char *pick_up_node; /* NULL: none */
+	const char *policy;		  /* NULL: the channel's */
 	TimestampTz as_of;
 } OrderArguments;
 
-extern OrderRequest *ParseOrder(const OrderArguments *arguments, bool read_only);
+extern OrderRequest *
+ParseOrder(const OrderArguments *arguments, bool read_only);
 
-#endif							/* PG_RETAIL_ORDER_REQUEST_H */
+#endif /* PG_RETAIL_ORDER_REQUEST_H */

@@ -36,7 +36,7 @@
 #include "sales/order_request.h"
 
 /* How often a decision is made anew before the caller is told to try again. */
-#define MAX_ATTEMPTS	20
+#define MAX_ATTEMPTS 20
 
 /* What place_order knows besides the order itself. */
 typedef struct Placement
@@ -44,17 +44,17 @@ typedef struct Placement
 	OrderRequest *order;
 	SourcingResult result;
 	const char *external_no;
-	Datum		request_hash;
-	bool		has_member;
-	int64		member_id;
-	bool		freight_given;
-	int64		freight;		/* charged, cents */
-	bool		on_delivery;
-	bool		nothing_due;	/* an order of 0.00 is paid as it stands */
-	int64		order_id;
+	Datum request_hash;
+	bool has_member;
+	int64 member_id;
+	bool freight_given;
+	int64 freight; /* charged, cents */
+	bool on_delivery;
+	bool nothing_due; /* an order of 0.00 is paid as it stands */
+	int64 order_id;
 	TimestampTz promised_at;
-	int64	   *shipment_ids;
-	const char *parcels;		/* JSON */
+	int64 *shipment_ids;
+	const char *parcels; /* JSON */
 } Placement;
 
 static RetailStatement select_order = {
@@ -63,8 +63,8 @@ static RetailStatement select_order = {
 	" FROM retail.sales_order o LEFT JOIN LATERAL (SELECT x.trace FROM retail.allocation_decision x"
 	" WHERE x.order_id = o.order_id ORDER BY x.decided_at LIMIT 1) d ON true"
 	" WHERE o.channel_id = $1 AND o.external_no = $2",
-	3, {INT8OID, TEXTOID, BYTEAOID}
-};
+	3,
+	{INT8OID, TEXTOID, BYTEAOID}};
 
 static RetailStatement insert_order = {
 	"INSERT INTO retail.sales_order (channel_id, external_no, request_hash, member_id, fulfilment, region_id, latitude,"
@@ -73,24 +73,25 @@ static RetailStatement insert_order = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 * 0.01, $14 * 0.01, $15 * 0.01,"
 	" ($13 - $14 + $15) * 0.01, $16, $17)"
 	" ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING order_id",
-	17, {INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID, FLOAT8OID, JSONBOID, INT8OID, TEXTOID,
-	TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-};
+	17,
+	{INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID,
+	 FLOAT8OID, JSONBOID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID,
+	 INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 static RetailStatement insert_lines = {
 	"INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated)"
 	" SELECT $1, u.n, u.sku_id, u.quantity, u.price * 0.01, u.discount * 0.01, (u.quantity * u.price - u.discount) * 0.01, u.quantity"
 	" FROM unnest($2, $3, $4, $5) WITH ORDINALITY AS u (sku_id, quantity, price, discount, n)",
-	5, {INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
-};
+	5,
+	{INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}};
 
 static RetailStatement insert_shipment = {
 	"INSERT INTO retail.shipment (order_id, node_id, kind, carrier_service_id, zone, distance_km, weight_g,"
 	" freight_cost, handling_cost, ship_by, promised_at, planned_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8 * 0.01, $9 * 0.01, $10, $11, $12) RETURNING shipment_id",
-	12, {INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, FLOAT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID}
-};
+	12,
+	{INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, FLOAT8OID, INT8OID, INT8OID,
+	 INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 static RetailStatement insert_pieces = {
 	"WITH piece AS MATERIALIZED (SELECT * FROM unnest($2, $3, $4, $5, $6) AS u (shipment_id, node_id, line_no, sku_id, quantity)),"
@@ -100,60 +101,69 @@ static RetailStatement insert_pieces = {
 	" p.shipment_id, $8, $8 FROM piece p)"
 	" INSERT INTO retail.shipment_line (shipment_id, order_id, line_no, sku_id, quantity)"
 	" SELECT p.shipment_id, $1, p.line_no, p.sku_id, p.quantity FROM piece p",
-	8, {INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-};
+	8,
+	{INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+	 INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 static RetailStatement insert_decision = {
 	"WITH decision AS (INSERT INTO retail.allocation_decision (order_id, decided_at, policy_id, cost, lower_bound, is_exact, n_parcels, trace)"
 	" VALUES ($1, $2, $3, $4 * 0.01, $5 * 0.01, $6, $7, $8))"
 	" INSERT INTO retail.order_event (order_id, kind, occurred_at, actor, detail)"
 	" VALUES ($1, 'placed', $2, $9, pg_catalog.jsonb_build_object('parcels', $7))",
-	9, {INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID, INT4OID, JSONBOID, TEXTOID}
-};
+	9,
+	{INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID, INT4OID,
+	 JSONBOID, TEXTOID}};
 
 static RetailStatement mark_expired = {
 	"SELECT sku_id, node_id, quantity FROM retail.mark_expired($1, $2, $3)",
-	3, {TIMESTAMPTZOID, INT8ARRAYOID, BOOLOID}
-};
+	3,
+	{TIMESTAMPTZOID, INT8ARRAYOID, BOOLOID}};
 
 /* Returns the text of an argument, or NULL. */
 static char *
 TextArgument(FunctionCallInfo fcinfo, int argument)
 {
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	return PG_ARGISNULL(argument)
+		? NULL
+		: text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
 /* Raises the given error when an argument that is needed is null. */
 static void
-RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name, int code)
+RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name,
+				int code)
 {
 	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				errcode(code),
-				errmsg("%s is missing", name),
+		ereport(ERROR, errcode(code), errmsg("%s is missing", name),
 				errdetail("%s is null.", name),
 				errhint("Give a value for %s.", name));
 }
 
 /* Reads the freight that the customer is charged. */
 static void
-FreightArgument(FunctionCallInfo fcinfo, int argument, bool *given, int64 *cents)
+FreightArgument(FunctionCallInfo fcinfo, int argument, bool *given,
+				int64 *cents)
 {
 	*given = !PG_ARGISNULL(argument);
 	*cents = 0;
-	if (*given && (!RetailNumericToCents(PG_GETARG_NUMERIC(argument), RETAIL_MAX_CENTS - 1, cents) || *cents < 0))
-		ereport(ERROR,
-				errcode(RT_INVALID_MONEY),
-				errmsg("invalid freight"),
-				errdetail("freight is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(argument)))),
-				errhint("Give 0 or more, below one billion, with at most two decimals; or null to charge the rate card's freight."));
+	if (*given &&
+		(!RetailNumericToCents(PG_GETARG_NUMERIC(argument),
+							   RETAIL_MAX_CENTS - 1, cents) ||
+		 *cents < 0))
+		ereport(
+			ERROR, errcode(RT_INVALID_MONEY), errmsg("invalid freight"),
+			errdetail("freight is %s.",
+					  DatumGetCString(DirectFunctionCall1(
+						  numeric_out, PG_GETARG_DATUM(argument)))),
+			errhint(
+				"Give 0 or more, below one billion, with at most two decimals; or null to charge the rate card's freight."));
 }
 
 /* Sums the freight of a plan. */
 static int64
 PlanFreight(const SolverPlan *plan)
 {
-	int64		sum = 0;
+	int64 sum = 0;
 
 	for (int i = 0; i < plan->n_parcels; i++)
 		sum += plan->parcels[i].freight;
@@ -165,8 +175,8 @@ static bool
 WriteOrder(Placement *p)
 {
 	const SourcingRequest *s = &p->order->sourcing;
-	char		nulls[18] = "                 ";
-	Datum		values[17] = {0};
+	char nulls[18] = "                 ";
+	Datum values[17] = {0};
 
 	values[0] = Int64GetDatum(s->channel->id);
 	values[1] = CStringGetTextDatum(p->external_no);
@@ -178,8 +188,9 @@ WriteOrder(Placement *p)
 	values[7] = Float8GetDatum(s->longitude);
 	values[8] = PointerGetDatum(p->order->recipient);
 	values[9] = Int64GetDatum(s->pick_up_node ? s->pick_up_node->id : 0);
-	values[10] = CStringGetTextDatum(p->on_delivery ? "on_delivery" :
-									 p->nothing_due ? "paid" : "unpaid");
+	values[10] = CStringGetTextDatum(p->on_delivery		  ? "on_delivery"
+										 : p->nothing_due ? "paid"
+														  : "unpaid");
 	values[11] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
 	values[12] = Int64GetDatum(p->order->goods_total);
 	values[13] = Int64GetDatum(p->order->discount_total);
@@ -210,8 +221,8 @@ static void
 WriteLines(Placement *p)
 {
 	const SourcingRequest *s = &p->order->sourcing;
-	int64	   *columns[4];
-	Datum		values[5];
+	int64 *columns[4];
+	Datum values[5];
 
 	for (int c = 0; c < 4; c++)
 		columns[c] = palloc(sizeof(int64) * s->n_lines);
@@ -235,8 +246,8 @@ WriteShipment(Placement *p, int parcel)
 	const SourcingRequest *s = &p->order->sourcing;
 	const SolverParcel *plan = &p->result.plan.parcels[parcel];
 	const SourcingCandidate *candidate = &p->result.candidates[plan->node];
-	char		nulls[13] = "            ";
-	Datum		values[12] = {0};
+	char nulls[13] = "            ";
+	Datum values[12] = {0};
 
 	values[0] = Int64GetDatum(p->order_id);
 	values[1] = Int64GetDatum(candidate->node->id);
@@ -257,7 +268,8 @@ WriteShipment(Placement *p, int parcel)
 	values[9] = TimestampTzGetDatum(candidate->departure);
 	values[10] = TimestampTzGetDatum(ParcelPromise(s, &p->result, parcel));
 	values[11] = TimestampTzGetDatum(s->as_of);
-	RetailExecute(&insert_shipment, values, nulls, false, SPI_OK_INSERT_RETURNING);
+	RetailExecute(&insert_shipment, values, nulls, false,
+				  SPI_OK_INSERT_RETURNING);
 	return RetailCellInt64(0, 1, NULL);
 }
 
@@ -267,8 +279,8 @@ WritePieces(Placement *p)
 {
 	const SourcingRequest *s = &p->order->sourcing;
 	const SolverPlan *plan = &p->result.plan;
-	int64	   *columns[5];
-	Datum		values[8];
+	int64 *columns[5];
+	Datum values[8];
 
 	for (int c = 0; c < 5; c++)
 		columns[c] = palloc(sizeof(int64) * plan->n_pieces);
@@ -277,7 +289,8 @@ WritePieces(Placement *p)
 		const SolverPiece *piece = &plan->pieces[i];
 
 		columns[0][i] = p->shipment_ids[piece->parcel];
-		columns[1][i] = p->result.candidates[plan->parcels[piece->parcel].node].node->id;
+		columns[1][i] =
+			p->result.candidates[plan->parcels[piece->parcel].node].node->id;
 		columns[2][i] = piece->line + 1;
 		columns[3][i] = s->lines[piece->line].sku_id;
 		columns[4][i] = piece->quantity;
@@ -288,7 +301,8 @@ WritePieces(Placement *p)
 	values[6] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
 	values[7] = TimestampTzGetDatum(s->as_of);
 	RetailExecute(&insert_pieces, values,
-				  p->on_delivery || p->nothing_due ? "      n " : NULL, false, SPI_OK_INSERT);
+				  p->on_delivery || p->nothing_due ? "      n " : NULL, false,
+				  SPI_OK_INSERT);
 }
 
 /* Writes the decision with its trace, and the first event of the order. */
@@ -297,18 +311,16 @@ WriteDecision(Placement *p)
 {
 	const SourcingRequest *s = &p->order->sourcing;
 	const SolverPlan *plan = &p->result.plan;
-	char	   *trace = DecisionTrace(s, &p->result, p->shipment_ids);
-	Datum		values[9] = {
-		Int64GetDatum(p->order_id),
-		TimestampTzGetDatum(s->as_of),
-		Int64GetDatum(s->policy->id),
-		Int64GetDatum(plan->cost),
-		Int64GetDatum(plan->lower_bound),
-		BoolGetDatum(plan->exact),
-		Int32GetDatum(plan->n_parcels),
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(trace)),
-		CStringGetTextDatum(RetailCallerName())
-	};
+	char *trace = DecisionTrace(s, &p->result, p->shipment_ids);
+	Datum values[9] = {Int64GetDatum(p->order_id),
+					   TimestampTzGetDatum(s->as_of),
+					   Int64GetDatum(s->policy->id),
+					   Int64GetDatum(plan->cost),
+					   Int64GetDatum(plan->lower_bound),
+					   BoolGetDatum(plan->exact),
+					   Int32GetDatum(plan->n_parcels),
+					   DirectFunctionCall1(jsonb_in, CStringGetDatum(trace)),
+					   CStringGetTextDatum(RetailCallerName())};
 
 	RetailExecute(&insert_decision, values, NULL, false, SPI_OK_INSERT);
 }
@@ -322,9 +334,9 @@ static StockPosting *
 SweepExpired(Placement *p, bool wait, int room, int *n)
 {
 	const SourcingRequest *s = &p->order->sourcing;
-	int64	   *skus = palloc(sizeof(int64) * s->n_lines);
+	int64 *skus = palloc(sizeof(int64) * s->n_lines);
 	StockPosting *postings;
-	Datum		values[3];
+	Datum values[3];
 
 	*n = 0;
 	if (!p->result.saw_expired)
@@ -355,20 +367,21 @@ TakeStock(Placement *p, StockPosting *postings, int n)
 {
 	const SourcingRequest *s = &p->order->sourcing;
 	const SolverPlan *plan = &p->result.plan;
-	StockCause	cause = {"reserve", NULL, 0, s->as_of};
+	StockCause cause = {"reserve", NULL, 0, s->as_of};
 	StockShortage shortage;
 
 	for (int i = 0; i < plan->n_pieces; i++)
 	{
 		const SolverPiece *piece = &plan->pieces[i];
-		int			c = plan->parcels[piece->parcel].node;
+		int c = plan->parcels[piece->parcel].node;
 		StockPosting *posting = &postings[n++];
 
 		posting->sku_id = s->lines[piece->line].sku_id;
 		posting->node_id = p->result.candidates[c].node->id;
 		posting->counter = STOCK_RESERVED;
 		posting->quantity = piece->quantity;
-		posting->safety = p->result.safety[piece->line * p->result.n_candidates + c];
+		posting->safety =
+			p->result.safety[piece->line * p->result.n_candidates + c];
 	}
 	return StockPost(postings, n, &cause, &shortage);
 }
@@ -376,9 +389,9 @@ TakeStock(Placement *p, StockPosting *postings, int n)
 typedef enum Outcome
 {
 	PLACED,
-	TAKEN,						/* the external number exists */
-	OUTRUN,						/* another buyer took the stock */
-	NO_PLAN						/* nobody can fulfil it */
+	TAKEN,	/* the external number exists */
+	OUTRUN, /* another buyer took the stock */
+	NO_PLAN /* nobody can fulfil it */
 } Outcome;
 
 /* Writes the order with all its rows, stock last. */
@@ -386,7 +399,7 @@ static Outcome
 WriteAll(Placement *p, bool wait)
 {
 	StockPosting *postings;
-	int			n;
+	int n;
 
 	if (!WriteOrder(p))
 		return TAKEN;
@@ -414,28 +427,30 @@ Attempt(Placement *p, bool wait)
 	p->promised_at = PlanPromise(s, &p->result);
 	if (!p->freight_given)
 		p->freight = PlanFreight(&p->result.plan);
-	p->nothing_due = p->order->goods_total - p->order->discount_total + p->freight == 0;
+	p->nothing_due =
+		p->order->goods_total - p->order->discount_total + p->freight == 0;
 	p->shipment_ids = palloc(sizeof(int64) * p->result.plan.n_parcels);
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		outcome = WriteAll(p, wait);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+	PG_TRY()
+		;
+		{
+			outcome = WriteAll(p, wait);
+		}
+		PG_CATCH();
+		{
+			ErrorData *error;
 
-		/* An error that left us inside would abort the session's next statements. */
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		ReThrowError(error);
-	}
+			/* An error that left us inside would abort the session's next statements. */
+			MemoryContextSwitchTo(context);
+			error = CopyErrorData();
+			FlushErrorState();
+			RollbackAndReleaseCurrentSubTransaction();
+			MemoryContextSwitchTo(context);
+			CurrentResourceOwner = owner;
+			ReThrowError(error);
+		}
 	PG_END_TRY();
 	if (outcome == OUTRUN)
 		RollbackAndReleaseCurrentSubTransaction();
@@ -455,19 +470,23 @@ HashRequest(FunctionCallInfo fcinfo, const int *arguments, int n)
 	initStringInfo(&buffer);
 	for (int i = 0; i < n; i++)
 	{
-		Oid			output;
-		bool		varlena;
+		Oid output;
+		bool varlena;
 
 		if (PG_ARGISNULL(arguments[i]))
 			appendStringInfoString(&buffer, "|null");
 		else
 		{
-			getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, arguments[i]), &output, &varlena);
-			appendStringInfo(&buffer, "|%s", OidOutputFunctionCall(output, PG_GETARG_DATUM(arguments[i])));
+			getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, arguments[i]),
+							  &output, &varlena);
+			appendStringInfo(
+				&buffer, "|%s",
+				OidOutputFunctionCall(output, PG_GETARG_DATUM(arguments[i])));
 		}
 	}
-	return DirectFunctionCall1(sha256_bytea,
-							   PointerGetDatum(cstring_to_text_with_len(buffer.data, buffer.len)));
+	return DirectFunctionCall1(
+		sha256_bytea,
+		PointerGetDatum(cstring_to_text_with_len(buffer.data, buffer.len)));
 }
 
 /*
@@ -478,18 +497,21 @@ static bool
 FindOrder(const char *channel, int64 channel_id, const char *external_no,
 		  Datum hash, Datum *answer, bool *nulls, MemoryContext context)
 {
-	Datum		values[3] = {Int64GetDatum(channel_id), CStringGetTextDatum(external_no), hash};
+	Datum values[3] = {Int64GetDatum(channel_id),
+					   CStringGetTextDatum(external_no), hash};
 	MemoryContext old;
 
 	RetailExecute(&select_order, values, NULL, false, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return false;
 	if (!RetailCellBool(0, 2))
-		ereport(ERROR,
-				errcode(RT_NUMBER_REUSED),
-				errmsg("order number reused"),
-				errdetail("Order \"%s\" of channel \"%s\" was placed with other content.", external_no, channel),
-				errhint("Use a new number for a new order; repeat the same content to get the first answer."));
+		ereport(
+			ERROR, errcode(RT_NUMBER_REUSED), errmsg("order number reused"),
+			errdetail(
+				"Order \"%s\" of channel \"%s\" was placed with other content.",
+				external_no, channel),
+			errhint(
+				"Use a new number for a new order; repeat the same content to get the first answer."));
 	/* Columns 3 to 9 of the row are 2 to 8 of the answer, its status as placed. */
 	old = MemoryContextSwitchTo(context);
 	answer[0] = Int64GetDatum(RetailCellInt64(0, 1, NULL));
@@ -498,11 +520,14 @@ FindOrder(const char *channel, int64 channel_id, const char *external_no,
 	nulls[1] = false;
 	for (int i = 2; i < 8; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i + 1);
+		Form_pg_attribute attribute =
+			TupleDescAttr(SPI_tuptable->tupdesc, i + 1);
 
-		answer[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 2, &nulls[i]);
+		answer[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+								  i + 2, &nulls[i]);
 		if (!nulls[i])
-			answer[i] = datumCopy(answer[i], attribute->attbyval, attribute->attlen);
+			answer[i] =
+				datumCopy(answer[i], attribute->attbyval, attribute->attlen);
 	}
 	answer[8] = BoolGetDatum(true);
 	nulls[8] = false;
@@ -526,30 +551,35 @@ ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
 static Datum
 FormAnswer(FunctionCallInfo fcinfo, Datum *answer, bool *nulls)
 {
-	TupleDesc	tupdesc;
+	TupleDesc tupdesc;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), answer, nulls));
+	return HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(tupdesc), answer, nulls));
 }
 
 /* Places an order whose number is new; fills the answer. */
 static void
-PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls, MemoryContext context)
+PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls,
+		 MemoryContext context)
 {
 	OrderRequest *order = p->order;
-	Outcome		outcome = OUTRUN;
+	Outcome outcome = OUTRUN;
 	MemoryContext old;
 
 	for (int attempt = 0; outcome == OUTRUN; attempt++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (attempt == MAX_ATTEMPTS)
-			ereport(ERROR,
-					errcode(RT_TOO_BUSY),
-					errmsg("stock changed under the decision %d times", MAX_ATTEMPTS),
-					errdetail("Other orders took the units of order \"%s\" again and again.", p->external_no),
-					errhint("Place the order again."));
+			ereport(
+				ERROR, errcode(RT_TOO_BUSY),
+				errmsg("stock changed under the decision %d times",
+					   MAX_ATTEMPTS),
+				errdetail(
+					"Other orders took the units of order \"%s\" again and again.",
+					p->external_no),
+				errhint("Place the order again."));
 		outcome = Attempt(p, attempt > 0);
 	}
 	if (outcome != PLACED)
@@ -560,9 +590,9 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls, MemoryCo
 			return;
 		if (outcome == NO_PLAN)
 			ReportNoPlan(&order->sourcing, &p->result);
-		ereport(ERROR,
-				errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				errmsg("order \"%s\" is being placed by another transaction", p->external_no));
+		ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				errmsg("order \"%s\" is being placed by another transaction",
+					   p->external_no));
 	}
 	old = MemoryContextSwitchTo(context);
 	memset(nulls, 0, sizeof(bool) * 9);
@@ -571,7 +601,8 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls, MemoryCo
 	answer[2] = RetailCentsToNumeric(order->goods_total);
 	answer[3] = RetailCentsToNumeric(order->discount_total);
 	answer[4] = RetailCentsToNumeric(p->freight);
-	answer[5] = RetailCentsToNumeric(order->goods_total - order->discount_total + p->freight);
+	answer[5] = RetailCentsToNumeric(order->goods_total -
+									 order->discount_total + p->freight);
 	answer[6] = TimestampTzGetDatum(p->promised_at);
 	answer[7] = ParcelsJsonb(&order->sourcing, &p->result, p->shipment_ids);
 	answer[8] = BoolGetDatum(false);
@@ -589,11 +620,11 @@ retail_place_order(PG_FUNCTION_ARGS)
 	static const int hashed[] = {2, 3, 4, 5, 6, 7, 8};
 	MemoryContext context = CurrentMemoryContext;
 	OrderArguments arguments = {0};
-	Placement	p = {0};
-	Datum		answer[9];
-	bool		nulls[9];
+	Placement p = {0};
+	Datum answer[9];
+	bool nulls[9];
 	const CatalogChannel *channel;
-	char	   *payment;
+	char *payment;
 
 	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
 	RequireArgument(fcinfo, 1, "external_no", RT_INVALID_TEXT);
@@ -615,9 +646,7 @@ retail_place_order(PG_FUNCTION_ARGS)
 	payment = TextArgument(fcinfo, 8);
 	p.on_delivery = strcmp(payment, "on_delivery") == 0;
 	if (!p.on_delivery && strcmp(payment, "prepaid") != 0)
-		ereport(ERROR,
-				errcode(RT_INVALID_ARGUMENT),
-				errmsg("invalid payment"),
+		ereport(ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid payment"),
 				errdetail("payment is \"%s\".", payment),
 				errhint("Use prepaid or on_delivery."));
 	RetailCheckText(p.external_no, "external_no", 200);
@@ -626,8 +655,9 @@ retail_place_order(PG_FUNCTION_ARGS)
 	SPI_connect();
 	/* A retry is answered even when the catalogue has changed since. */
 	channel = CatalogChannelByCode(RetailCatalogGet(), arguments.channel);
-	if (channel == NULL || !FindOrder(arguments.channel, channel->id, p.external_no,
-									  p.request_hash, answer, nulls, context))
+	if (channel == NULL ||
+		!FindOrder(arguments.channel, channel->id, p.external_no,
+				   p.request_hash, answer, nulls, context))
 	{
 		p.order = ParseOrder(&arguments, false);
 		PlaceNew(&p, arguments.channel, answer, nulls, context);
@@ -648,10 +678,10 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	OrderArguments arguments = {0};
 	OrderRequest *order;
 	SourcingResult result;
-	bool		freight_given;
-	int64		freight;
-	Datum		answer[9];
-	bool		nulls[9] = {0};
+	bool freight_given;
+	int64 freight;
+	Datum answer[9];
+	bool nulls[9] = {0};
 	MemoryContext old;
 
 	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
@@ -678,12 +708,15 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	answer[0] = RetailCentsToNumeric(order->goods_total);
 	answer[1] = RetailCentsToNumeric(order->discount_total);
 	answer[2] = RetailCentsToNumeric(freight);
-	answer[3] = RetailCentsToNumeric(order->goods_total - order->discount_total + freight);
+	answer[3] = RetailCentsToNumeric(order->goods_total -
+									 order->discount_total + freight);
 	answer[4] = TimestampTzGetDatum(PlanPromise(&order->sourcing, &result));
 	answer[5] = ParcelsJsonb(&order->sourcing, &result, NULL);
 	answer[6] = RetailCentsToNumeric(result.plan.cost);
 	answer[7] = BoolGetDatum(result.plan.exact);
-	answer[8] = DirectFunctionCall1(jsonb_in, CStringGetDatum(DecisionTrace(&order->sourcing, &result, NULL)));
+	answer[8] = DirectFunctionCall1(
+		jsonb_in,
+		CStringGetDatum(DecisionTrace(&order->sourcing, &result, NULL)));
 	MemoryContextSwitchTo(old);
 	SPI_finish();
 	return FormAnswer(fcinfo, answer, nulls);

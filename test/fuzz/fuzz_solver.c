@@ -19,24 +19,24 @@
 
 #include "../unit/solver_check.h"
 
-#define MAX_LINES		16
-#define MAX_NODES		12
-#define MAX_TARIFFS		4
-#define MAX_BRACKETS	3
-#define MAX_SERVICES	3
+#define MAX_LINES 16
+#define MAX_NODES 12
+#define MAX_TARIFFS 4
+#define MAX_BRACKETS 3
+#define MAX_SERVICES 3
 
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What is left of the input, and what the hooks have seen. */
 typedef struct Input
 {
 	const uint8_t *data;
-	size_t		size;
-	int			allocations;
-	int			fail_at;
-	int			questions;
-	int			stop_at;
-	int			living;
+	size_t size;
+	int allocations;
+	int fail_at;
+	int questions;
+	int stop_at;
+	int living;
 } Input;
 
 static uint8_t
@@ -55,8 +55,8 @@ Byte(Input *input)
 static int64_t
 Number(Input *input, int64_t small)
 {
-	uint8_t		kind = Byte(input);
-	uint64_t	wild = 0;
+	uint8_t kind = Byte(input);
+	uint64_t wild = 0;
 
 	if (kind < 250)
 		return (int64_t) (((uint64_t) kind * 251 + Byte(input)) %
@@ -78,8 +78,8 @@ Number(Input *input, int64_t small)
 static void *
 FuzzAlloc(void *context, size_t size)
 {
-	Input	   *input = context;
-	void	   *pointer;
+	Input *input = context;
+	void *pointer;
 
 	if (input->allocations++ == input->fail_at)
 		return NULL;
@@ -100,7 +100,7 @@ FuzzRelease(void *context, void *pointer)
 static bool
 FuzzInterrupted(void *context)
 {
-	Input	   *input = context;
+	Input *input = context;
 
 	return input->questions++ == input->stop_at;
 }
@@ -127,7 +127,7 @@ JudgeAnswer(const SolverProblem *problem, Input *input, SolverStatus status,
 	if (status == SOLVER_OK)
 	{
 		const char *wrong = JudgePlan(problem, plan);
-		bool		split = false;
+		bool split = false;
 
 		Expect(wrong == NULL, wrong);
 		for (int i = 0; i < problem->n_lines; i++)
@@ -141,10 +141,11 @@ JudgeAnswer(const SolverProblem *problem, Input *input, SolverStatus status,
 	else
 	{
 		Expect(plan->parcels == NULL && plan->pieces == NULL &&
-			   plan->n_parcels == 0 && plan->n_pieces == 0 &&
-			   plan->cost == 0 && !plan->exact, "a failed plan is not empty");
-		Expect((plan->short_line >= 0) == (status == SOLVER_NO_STOCK ||
-										   status == SOLVER_NO_SERVICE),
+				   plan->n_parcels == 0 && plan->n_pieces == 0 &&
+				   plan->cost == 0 && !plan->exact,
+			   "a failed plan is not empty");
+		Expect((plan->short_line >= 0) ==
+				   (status == SOLVER_NO_STOCK || status == SOLVER_NO_SERVICE),
 			   "short_line does not fit the status");
 	}
 	Expect(input->living == 0, "memory leaks");
@@ -163,15 +164,15 @@ DecodeTariffs(Input *input, SolverTariff *tariffs,
 {
 	for (int i = 0; i < MAX_TARIFFS; i++)
 	{
-		int64_t		up_to = 0;
+		int64_t up_to = 0;
 
 		tariffs[i].brackets = brackets[i];
 		tariffs[i].n_brackets = 1 + Byte(input) % MAX_BRACKETS;
-		tariffs[i].volumetric_divisor = (Byte(input) % 2 ?
-										 Number(input, 8000) : 0);
+		tariffs[i].volumetric_divisor =
+			(Byte(input) % 2 ? Number(input, 8000) : 0);
 		for (int j = 0; j < tariffs[i].n_brackets; j++)
 		{
-			int64_t		step = Number(input, 5000);
+			int64_t step = Number(input, 5000);
 
 			if (step < 0 || step > INT64_MAX - up_to)
 				step = INT64_MAX - up_to;
@@ -194,7 +195,7 @@ DecodeNodes(Input *input, int n_nodes, SolverNode *nodes,
 {
 	for (int i = 0; i < n_nodes; i++)
 	{
-		uint8_t		capacity = Byte(input);
+		uint8_t capacity = Byte(input);
 
 		nodes[i].services = services[i];
 		nodes[i].n_services = 1 + Byte(input) % MAX_SERVICES;
@@ -204,7 +205,7 @@ DecodeNodes(Input *input, int n_nodes, SolverNode *nodes,
 		nodes[i].max_parcels = (capacity < 128 ? INT32_MAX : capacity % 4);
 		for (int j = 0; j < MAX_SERVICES; j++)
 		{
-			uint8_t		classes = Byte(input);
+			uint8_t classes = Byte(input);
 
 			services[i][j].tariff = Byte(input) % MAX_TARIFFS;
 			services[i][j].lateness = Number(input, 500);
@@ -219,24 +220,26 @@ DecodeNodes(Input *input, int n_nodes, SolverNode *nodes,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	Input		input = {.data = data, .size = size,.fail_at = -1,
-	.stop_at = -1};
-	SolverLine	lines[MAX_LINES] = {0};
-	SolverNode	nodes[MAX_NODES] = {0};
+	Input input = {.data = data, .size = size, .fail_at = -1, .stop_at = -1};
+	SolverLine lines[MAX_LINES] = {0};
+	SolverNode nodes[MAX_NODES] = {0};
 	SolverService services[MAX_NODES][MAX_SERVICES] = {0};
 	SolverTariff tariffs[MAX_TARIFFS] = {0};
 	SolverBracket brackets[MAX_TARIFFS][MAX_BRACKETS] = {0};
-	int64_t		available[MAX_LINES * MAX_NODES];
-	int64_t		stock_value[MAX_LINES * MAX_NODES];
-	SolverProblem problem = {
-		.n_tariffs = MAX_TARIFFS, .lines = lines, .nodes = nodes,
-		.tariffs = tariffs, .available = available,
-		.alloc = FuzzAlloc, .release = FuzzRelease,
-		.interrupted = FuzzInterrupted, .context = &input
-	};
-	SolverPlan	plan;
+	int64_t available[MAX_LINES * MAX_NODES];
+	int64_t stock_value[MAX_LINES * MAX_NODES];
+	SolverProblem problem = {.n_tariffs = MAX_TARIFFS,
+							 .lines = lines,
+							 .nodes = nodes,
+							 .tariffs = tariffs,
+							 .available = available,
+							 .alloc = FuzzAlloc,
+							 .release = FuzzRelease,
+							 .interrupted = FuzzInterrupted,
+							 .context = &input};
+	SolverPlan plan;
 	SolverStatus status;
-	uint8_t		flags = Byte(&input);
+	uint8_t flags = Byte(&input);
 
 	problem.n_lines = 1 + Byte(&input) % (flags & 16 ? MAX_LINES : 6);
 	problem.n_nodes = 1 + Byte(&input) % MAX_NODES;
@@ -251,7 +254,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	DecodeTariffs(&input, tariffs, brackets);
 	for (int i = 0; i < problem.n_lines; i++)
 	{
-		uint8_t		class = Byte(&input);
+		uint8_t class = Byte(&input);
 
 		lines[i].quantity = 1 + Byte(&input) % 4;
 		if (class == 255)
@@ -263,7 +266,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	DecodeNodes(&input, problem.n_nodes, nodes, services);
 	for (int i = 0; i < problem.n_lines * problem.n_nodes; i++)
 	{
-		uint8_t		stock = Byte(&input);
+		uint8_t stock = Byte(&input);
 
 		available[i] = stock % 8;
 		if (stock > 250)
@@ -286,8 +289,8 @@ main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 	{
-		FILE	   *file = fopen(argv[i], "rb");
-		size_t		size;
+		FILE *file = fopen(argv[i], "rb");
+		size_t size;
 
 		if (file == NULL)
 		{

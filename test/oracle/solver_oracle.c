@@ -38,38 +38,38 @@
 
 #include "../unit/solver_check.h"
 
-#define MAX_LINES		6
-#define MAX_NODES		4
-#define MAX_TARIFFS		3
-#define MAX_BRACKETS	3
-#define NEVER			INT64_MAX
-#define CBC_SECONDS		20
+#define MAX_LINES 6
+#define MAX_NODES 4
+#define MAX_TARIFFS 3
+#define MAX_BRACKETS 3
+#define NEVER INT64_MAX
+#define CBC_SECONDS 20
 
 typedef struct Case
 {
 	SolverProblem problem;
-	SolverLine	lines[MAX_LINES];
-	SolverNode	nodes[MAX_NODES];
+	SolverLine lines[MAX_LINES];
+	SolverNode nodes[MAX_NODES];
 	SolverService services[MAX_NODES][2];
 	SolverTariff tariffs[MAX_TARIFFS];
 	SolverBracket brackets[MAX_TARIFFS][MAX_BRACKETS];
-	int64_t		available[MAX_LINES * MAX_NODES];
-	int64_t		stock_value[MAX_LINES * MAX_NODES];
-	bool		may_split[MAX_LINES];
-	bool		divided;		/* some line must be split */
-	int			n_slots;
+	int64_t available[MAX_LINES * MAX_NODES];
+	int64_t stock_value[MAX_LINES * MAX_NODES];
+	bool may_split[MAX_LINES];
+	bool divided; /* some line must be split */
+	int n_slots;
 } Case;
 
 /* An option of a slot. */
 typedef struct Option
 {
-	int			node;
-	int			service;
-	bool		volumetric;
+	int node;
+	int service;
+	bool volumetric;
 	const SolverBracket *bracket;
-	int64_t		from_g;			/* lightest weight of the bracket */
-	int64_t		to_g;
-	int64_t		divisor;
+	int64_t from_g; /* lightest weight of the bracket */
+	int64_t to_g;
+	int64_t divisor;
 } Option;
 
 static uint64_t random_state;
@@ -80,8 +80,7 @@ Random(int64_t low, int64_t high)
 	random_state ^= random_state << 13;
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
-	return low + (int64_t) ((random_state >> 11) %
-							(uint64_t) (high - low + 1));
+	return low + (int64_t) ((random_state >> 11) % (uint64_t) (high - low + 1));
 }
 
 static void *
@@ -106,24 +105,21 @@ RandomTariffs(Case *c)
 {
 	for (int i = 0; i < c->problem.n_tariffs; i++)
 	{
-		int			n = (int) Random(1, MAX_BRACKETS);
-		int64_t		up_to = 0;
+		int n = (int) Random(1, MAX_BRACKETS);
+		int64_t up_to = 0;
 
 		for (int j = 0; j < n; j++)
 		{
 			up_to += Random(4, 30) * 100;
-			c->brackets[i][j] = (SolverBracket)
-			{
+			c->brackets[i][j] = (SolverBracket){
 				.up_to_g = (j == n - 1 && Random(0, 4) ? NEVER : up_to),
-					.base = Random(100, 1500), .over_g = Random(0, 15) * 100,
-					.step_g = Random(0, 1) * Random(1, 10) * 100,
-					.step_price = Random(0, 300)
-			};
+				.base = Random(100, 1500),
+				.over_g = Random(0, 15) * 100,
+				.step_g = Random(0, 1) * Random(1, 10) * 100,
+				.step_price = Random(0, 300)};
 		}
-		c->tariffs[i] = (SolverTariff)
-		{
-			c->brackets[i], n, Random(0, 2) ? 0 : 6000
-		};
+		c->tariffs[i] =
+			(SolverTariff){c->brackets[i], n, Random(0, 2) ? 0 : 6000};
 	}
 }
 
@@ -133,49 +129,51 @@ RandomTariffs(Case *c)
 static void
 RandomCase(Case *c, bool split)
 {
-	int			n_lines = (int) Random(split ? 1 : 2, split ? 3 : MAX_LINES);
-	int			n_nodes = (int) Random(2, split ? 3 : MAX_NODES);
+	int n_lines = (int) Random(split ? 1 : 2, split ? 3 : MAX_LINES);
+	int n_nodes = (int) Random(2, split ? 3 : MAX_NODES);
 
 	memset(c, 0, sizeof(Case));
-	c->problem = (SolverProblem)
-	{
-		.n_lines = n_lines, .n_nodes = n_nodes, .n_tariffs = MAX_TARIFFS,
-			.lines = c->lines, .nodes = c->nodes, .tariffs = c->tariffs,
-			.available = c->available, .stock_value = c->stock_value,
-			.split_penalty = Random(0, 1) * Random(0, 400),
-			.max_parcels = (int) (Random(0, 3) ? 0 : Random(1, 3)),
-			.allow_line_split = split,
-			.alloc = PlainAlloc, .release = PlainRelease
-	};
+	c->problem =
+		(SolverProblem){.n_lines = n_lines,
+						.n_nodes = n_nodes,
+						.n_tariffs = MAX_TARIFFS,
+						.lines = c->lines,
+						.nodes = c->nodes,
+						.tariffs = c->tariffs,
+						.available = c->available,
+						.stock_value = c->stock_value,
+						.split_penalty = Random(0, 1) * Random(0, 400),
+						.max_parcels = (int) (Random(0, 3) ? 0 : Random(1, 3)),
+						.allow_line_split = split,
+						.alloc = PlainAlloc,
+						.release = PlainRelease};
 	RandomTariffs(c);
 	for (int i = 0; i < n_lines; i++)
-		c->lines[i] = (SolverLine)
-	{
-		.quantity = Random(1, 4), .unit_weight_g = Random(0, 700),
+		c->lines[i] = (SolverLine){
+			.quantity = Random(1, 4),
+			.unit_weight_g = Random(0, 700),
 			.unit_volume_cm3 = Random(0, 4000),
-			.temperature = (uint32_t) (Random(0, 3) ? 0 : Random(1, 2))
-	};
+			.temperature = (uint32_t) (Random(0, 3) ? 0 : Random(1, 2))};
 	for (int i = 0; i < n_nodes; i++)
 	{
-		c->nodes[i] = (SolverNode)
-		{
-			.per_parcel = Random(0, 300), .per_unit = Random(0, 30),
-				.services = c->services[i], .n_services = (int) Random(1, 2),
-				.max_parcels = (int) (Random(0, 2) ? INT32_MAX : Random(0, 2))
-		};
+		c->nodes[i] = (SolverNode){
+			.per_parcel = Random(0, 300),
+			.per_unit = Random(0, 30),
+			.services = c->services[i],
+			.n_services = (int) Random(1, 2),
+			.max_parcels = (int) (Random(0, 2) ? INT32_MAX : Random(0, 2))};
 		for (int j = 0; j < 2; j++)
-			c->services[i][j] = (SolverService)
-		{
-			(int) Random(0, MAX_TARIFFS - 1), Random(0, 2) * 100,
-				(uint32_t) (Random(0, 1) ? 3 : Random(1, 2))
-		};
+			c->services[i][j] = (SolverService){
+				(int) Random(0, MAX_TARIFFS - 1), Random(0, 2) * 100,
+				(uint32_t) (Random(0, 1) ? 3 : Random(1, 2))};
 		for (int k = 0; k < n_lines; k++)
 		{
-			int64_t		quantity = c->lines[k].quantity;
+			int64_t quantity = c->lines[k].quantity;
 
 			c->available[k * n_nodes + i] =
-				(split ? Random(0, quantity) :
-				 Random(0, 3) ? quantity : Random(0, quantity));
+				(split				? Random(0, quantity)
+					 : Random(0, 3) ? quantity
+									: Random(0, quantity));
 			c->stock_value[k * n_nodes + i] = Random(-40, 60);
 		}
 	}
@@ -187,7 +185,7 @@ RandomCase(Case *c, bool split)
 static void
 ClassifyCase(Case *c)
 {
-	int64_t		slots = 0;
+	int64_t slots = 0;
 
 	c->divided = false;
 	for (int i = 0; i < c->problem.n_lines; i++)
@@ -209,9 +207,9 @@ ClassifyCase(Case *c)
 static int
 ListOptions(const Case *c, Option *options)
 {
-	int			n = 0;
-	int64_t		weight = 0;
-	int64_t		volume = 0;
+	int n = 0;
+	int64_t weight = 0;
+	int64_t volume = 0;
 
 	for (int i = 0; i < c->problem.n_lines; i++)
 	{
@@ -223,20 +221,18 @@ ListOptions(const Case *c, Option *options)
 		for (int j = 0; j < c->nodes[i].n_services; j++)
 		{
 			const SolverTariff *tariff = &c->tariffs[c->services[i][j].tariff];
-			int64_t		from = 0;
-			int64_t		heaviest = JudgeBilled(tariff, weight, volume);
+			int64_t from = 0;
+			int64_t heaviest = JudgeBilled(tariff, weight, volume);
 
 			for (int k = 0; k < tariff->n_brackets; k++)
 			{
 				const SolverBracket *b = &tariff->brackets[k];
-				int64_t		to = b->up_to_g < heaviest ? b->up_to_g : heaviest;
+				int64_t to = b->up_to_g < heaviest ? b->up_to_g : heaviest;
 
-				for (int v = 0; v <= (tariff->volumetric_divisor > 0) &&
-					 from <= to; v++)
-					options[n++] = (Option)
-				{
-					i, j, v == 1, b, from, to, tariff->volumetric_divisor
-				};
+				for (int v = 0;
+					 v <= (tariff->volumetric_divisor > 0) && from <= to; v++)
+					options[n++] = (Option){
+						i, j, v == 1, b, from, to, tariff->volumetric_divisor};
 				from = to + 1;
 			}
 		}
@@ -274,8 +270,9 @@ WriteObjective(FILE *file, const Case *c, const Option *options, int n)
 
 			fprintf(file, " + %" PRId64 " u_%d_%d",
 					options[o].bracket->base + node->per_parcel +
-					node->services[options[o].service].lateness +
-					c->problem.split_penalty, p, o);
+						node->services[options[o].service].lateness +
+						c->problem.split_penalty,
+					p, o);
 			if (options[o].bracket->step_g > 0)
 				fprintf(file, " + %" PRId64 " n_%d_%d",
 						options[o].bracket->step_price, p, o);
@@ -284,9 +281,10 @@ WriteObjective(FILE *file, const Case *c, const Option *options, int n)
 				if (Allowed(c, &options[o], p, l))
 					fprintf(file, " %+" PRId64 " x_%d_%d_%d",
 							(c->may_split[l] ? 1 : c->lines[l].quantity) *
-							(node->per_unit +
-							 c->stock_value[l * c->problem.n_nodes +
-											options[o].node]), l, p, o);
+								(node->per_unit +
+								 c->stock_value[l * c->problem.n_nodes +
+												options[o].node]),
+							l, p, o);
 			}
 			fprintf(file, "\n");
 		}
@@ -304,7 +302,7 @@ WriteSharedRows(FILE *file, const Case *c, const Option *options, int n)
 		/* the last pass is for the whole line, the others for each node */
 		for (int i = 0; i <= c->problem.n_nodes; i++)
 		{
-			bool		any = false;
+			bool any = false;
 
 			if (i < c->problem.n_nodes && !c->may_split[l])
 				continue;
@@ -350,8 +348,8 @@ WriteSharedRows(FILE *file, const Case *c, const Option *options, int n)
 		for (int o = 0; o < n; o++)
 			fprintf(file, " + u_%d_%d", p, o);
 	}
-	fprintf(file, " <= %d\n", c->problem.max_parcels > 0 ?
-			c->problem.max_parcels : c->n_slots);
+	fprintf(file, " <= %d\n",
+			c->problem.max_parcels > 0 ? c->problem.max_parcels : c->n_slots);
 }
 
 /*
@@ -363,9 +361,9 @@ WriteSum(FILE *file, const Case *c, const Option *option, int p, int o,
 {
 	for (int l = 0; l < c->problem.n_lines; l++)
 	{
-		int64_t		unit = (volume ? c->lines[l].unit_volume_cm3 :
-							c->lines[l].unit_weight_g) * factor *
-			(c->may_split[l] ? 1 : c->lines[l].quantity);
+		int64_t unit =
+			(volume ? c->lines[l].unit_volume_cm3 : c->lines[l].unit_weight_g) *
+			factor * (c->may_split[l] ? 1 : c->lines[l].quantity);
 
 		if (Allowed(c, option, p, l) && unit != 0)
 			fprintf(file, " %+" PRId64 " x_%d_%d_%d", unit, l, p, o);
@@ -382,7 +380,7 @@ WriteOptionRows(FILE *file, const Case *c, const Option *option, int p, int o)
 
 	for (int l = 0; l < c->problem.n_lines; l++)
 	{
-		int64_t		fits = c->available[l * c->problem.n_nodes + option->node];
+		int64_t fits = c->available[l * c->problem.n_nodes + option->node];
 
 		if (!Allowed(c, option, p, l))
 			continue;
@@ -432,13 +430,14 @@ WriteOptionRows(FILE *file, const Case *c, const Option *option, int p, int o)
 			fprintf(file, " >= 0\n");
 		}
 	}
-	fprintf(file, " w_%d_%d - %" PRId64 " u_%d_%d >= 0\n", p, o,
-			option->from_g, p, o);
-	fprintf(file, " w_%d_%d - %" PRId64 " u_%d_%d <= 0\n", p, o,
-			option->to_g, p, o);
+	fprintf(file, " w_%d_%d - %" PRId64 " u_%d_%d >= 0\n", p, o, option->from_g,
+			p, o);
+	fprintf(file, " w_%d_%d - %" PRId64 " u_%d_%d <= 0\n", p, o, option->to_g,
+			p, o);
 	if (b->step_g > 0)
-		fprintf(file, " %" PRId64 " n_%d_%d - w_%d_%d + %" PRId64
-				" u_%d_%d >= 0\n", b->step_g, p, o, p, o, b->over_g, p, o);
+		fprintf(file,
+				" %" PRId64 " n_%d_%d - w_%d_%d + %" PRId64 " u_%d_%d >= 0\n",
+				b->step_g, p, o, p, o, b->over_g, p, o);
 }
 
 /*
@@ -447,8 +446,8 @@ WriteOptionRows(FILE *file, const Case *c, const Option *option, int p, int o)
 static void
 WriteProgram(FILE *file, const Case *c)
 {
-	Option		options[MAX_NODES * 2 * MAX_BRACKETS * 2];
-	int			n = ListOptions(c, options);
+	Option options[MAX_NODES * 2 * MAX_BRACKETS * 2];
+	int n = ListOptions(c, options);
 
 	WriteObjective(file, c, options, n);
 	fprintf(file, "Subject To\n");
@@ -459,7 +458,7 @@ WriteProgram(FILE *file, const Case *c)
 		for (int o = 0; o < n; o++)
 			fprintf(file, " + u_%d_%d", p, o);
 		fprintf(file, " <= 1\n");
-		if (c->divided && p > 0)	/* slots in use come first */
+		if (c->divided && p > 0) /* slots in use come first */
 		{
 			fprintf(file, " zero");
 			for (int o = 0; o < n; o++)
@@ -511,11 +510,11 @@ WriteProgram(FILE *file, const Case *c)
 static int
 AskCbc(const Case *c, const char *directory, double *optimum)
 {
-	char		name[512];
-	char		command[2048];
-	char		line[512] = "";
-	FILE	   *file;
-	int			found = -1;
+	char name[512];
+	char command[2048];
+	char line[512] = "";
+	FILE *file;
+	int found = -1;
 
 	snprintf(name, sizeof(name), "%s/solver_oracle.lp", directory);
 	file = fopen(name, "w");
@@ -552,17 +551,18 @@ AskCbc(const Case *c, const char *directory, double *optimum)
 static const char *
 CompareCase(Case *c, const char *directory, char *reason, size_t size)
 {
-	SolverPlan	plan;
+	SolverPlan plan;
 	SolverStatus status = solver_solve(&c->problem, &plan);
 	const char *wrong = NULL;
-	double		optimum = 0;
-	int			found;
+	double optimum = 0;
+	int found;
 	const char *verdict = "failed";
 
 	found = AskCbc(c, directory, &optimum);
-	snprintf(reason, size, "%s: ours %" PRId64 " (at least %" PRId64
-			 "), cbc %d: %.2f", solver_status_text(status), plan.cost,
-			 plan.lower_bound, found, optimum);
+	snprintf(reason, size,
+			 "%s: ours %" PRId64 " (at least %" PRId64 "), cbc %d: %.2f",
+			 solver_status_text(status), plan.cost, plan.lower_bound, found,
+			 optimum);
 	if (status == SOLVER_OK)
 		wrong = JudgePlan(&c->problem, &plan);
 	if (wrong != NULL)
@@ -578,7 +578,7 @@ CompareCase(Case *c, const char *directory, char *reason, size_t size)
 			verdict = "skipped";
 	}
 	else if (c->divided && status == SOLVER_NO_PLAN)
-		verdict = "skipped";	/* the heuristic may miss a plan */
+		verdict = "skipped"; /* the heuristic may miss a plan */
 	else if (status == SOLVER_OK && !c->divided && plan.exact &&
 			 (double) plan.cost - optimum < 0.5 &&
 			 optimum - (double) plan.cost < 0.5)
@@ -595,20 +595,20 @@ CompareCase(Case *c, const char *directory, char *reason, size_t size)
 int
 main(int argc, char **argv)
 {
-	int			n = argc > 1 ? atoi(argv[1]) : 200;
-	uint64_t	seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	int n = argc > 1 ? atoi(argv[1]) : 200;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	const char *directory = argc > 3 ? argv[3] : ".";
-	int			passed = 0;
-	int			failed = 0;
-	int			skipped = 0;
-	int			divided = 0;
-	int			refused = 0;
-	int			planned = 0;
+	int passed = 0;
+	int failed = 0;
+	int skipped = 0;
+	int divided = 0;
+	int refused = 0;
+	int planned = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		Case		c;
-		char		reason[512];
+		Case c;
+		char reason[512];
 		const char *verdict;
 
 		/* Each case has a seed of its own, to be run again alone. */
@@ -620,7 +620,7 @@ main(int argc, char **argv)
 		if (c.divided && !c.problem.allow_line_split)
 		{
 			/* some line goes whole nowhere: no need to ask cbc */
-			SolverPlan	plan;
+			SolverPlan plan;
 			SolverStatus status = solver_solve(&c.problem, &plan);
 
 			refused++;
@@ -641,7 +641,8 @@ main(int argc, char **argv)
 				   reason);
 	}
 	printf("solver against cbc: %d planned, %d with divided lines; "
-		   "%d refused unasked\n", planned, divided, refused);
+		   "%d refused unasked\n",
+		   planned, divided, refused);
 	printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
 	return failed > 0 ? 1 : 0;
 }

@@ -23,7 +23,7 @@
 static inline int64_t
 JudgeBilled(const SolverTariff *tariff, int64_t weight, int64_t volume)
 {
-	int64_t		volumetric;
+	int64_t volumetric;
 
 	if (tariff->volumetric_divisor == 0)
 		return weight;
@@ -38,7 +38,7 @@ JudgeBilled(const SolverTariff *tariff, int64_t weight, int64_t volume)
 static inline int64_t
 JudgeFreight(const SolverTariff *tariff, int64_t weight, int64_t volume)
 {
-	int64_t		billed = JudgeBilled(tariff, weight, volume);
+	int64_t billed = JudgeBilled(tariff, weight, volume);
 
 	for (int i = 0; i < tariff->n_brackets; i++)
 	{
@@ -49,11 +49,11 @@ JudgeFreight(const SolverTariff *tariff, int64_t weight, int64_t volume)
 			continue;
 		if (billed > b->over_g && b->step_g > 0)
 		{
-			int64_t		over = billed - b->over_g;
+			int64_t over = billed - b->over_g;
 
-			int64_t		steps = over / b->step_g + (over % b->step_g > 0);
+			int64_t steps = over / b->step_g + (over % b->step_g > 0);
 
-			freight += (__extension__ (__int128) steps) * b->step_price;
+			freight += (__extension__(__int128) steps) * b->step_price;
 		}
 		return freight > INT64_C(1000000000000000) ? -1 : (int64_t) freight;
 	}
@@ -69,9 +69,9 @@ JudgeService(const SolverProblem *problem, int node, int service,
 {
 	const SolverNode *from = &problem->nodes[node];
 	const SolverService *by = &from->services[service];
-	int64_t		units = 0;
+	int64_t units = 0;
 
-	*parcel = (SolverParcel) {.node = node, .service = service};
+	*parcel = (SolverParcel){.node = node, .service = service};
 	for (int i = 0; i < problem->n_lines; i++)
 	{
 		const SolverLine *line = &problem->lines[i];
@@ -109,8 +109,8 @@ JudgeParcelCost(const SolverParcel *parcel)
 static inline bool
 JudgeWhole(const SolverProblem *problem, int line)
 {
-	int64_t    *quantities = calloc((size_t) problem->n_lines, sizeof(int64_t));
-	bool		whole = false;
+	int64_t *quantities = calloc((size_t) problem->n_lines, sizeof(int64_t));
+	bool whole = false;
 
 	quantities[line] = problem->lines[line].quantity;
 	for (int i = 0; i < problem->n_nodes; i++)
@@ -118,8 +118,7 @@ JudgeWhole(const SolverProblem *problem, int line)
 		SolverParcel parcel;
 
 		if (problem->nodes[i].max_parcels < 1 ||
-			problem->available[line * problem->n_nodes + i] <
-			quantities[line])
+			problem->available[line * problem->n_nodes + i] < quantities[line])
 			continue;
 		for (int j = 0; j < problem->nodes[i].n_services; j++)
 			whole |= JudgeService(problem, i, j, quantities, &parcel);
@@ -144,9 +143,10 @@ JudgePieces(const SolverProblem *problem, const SolverPlan *plan,
 			return "a piece points nowhere";
 		if (piece->quantity < 1)
 			return "an empty piece";
-		if (i > 0 && (piece->parcel < piece[-1].parcel ||
-					  (piece->parcel == piece[-1].parcel &&
-					   piece->line <= piece[-1].line)))
+		if (i > 0 &&
+			(piece->parcel < piece[-1].parcel ||
+			 (piece->parcel == piece[-1].parcel &&
+			  piece->line <= piece[-1].line)))
 			return "pieces out of order";
 		if (piece->parcel > (i > 0 ? piece[-1].parcel + 1 : 0))
 			return "an empty parcel";
@@ -158,8 +158,8 @@ JudgePieces(const SolverProblem *problem, const SolverPlan *plan,
 		return "the last parcel is empty";
 	for (int i = 0; i < problem->n_lines; i++)
 	{
-		int64_t		sum = 0;
-		int			n = 0;
+		int64_t sum = 0;
+		int n = 0;
 
 		for (int j = 0; j < plan->n_parcels; j++)
 		{
@@ -185,8 +185,8 @@ JudgeNodes(const SolverProblem *problem, const SolverPlan *plan,
 		return "too many parcels";
 	for (int i = 0; i < plan->n_parcels; i++)
 	{
-		int			node = plan->parcels[i].node;
-		int			sent = 0;
+		int node = plan->parcels[i].node;
+		int sent = 0;
 
 		if (node < 0 || node >= problem->n_nodes ||
 			plan->parcels[i].service < 0 ||
@@ -194,7 +194,7 @@ JudgeNodes(const SolverProblem *problem, const SolverPlan *plan,
 			return "no such node or service";
 		for (int k = 0; k < problem->n_lines; k++)
 		{
-			int64_t		used = 0;
+			int64_t used = 0;
 
 			for (int j = 0; j < plan->n_parcels; j++)
 			{
@@ -219,7 +219,7 @@ static inline const char *
 JudgeCosts(const SolverProblem *problem, const SolverPlan *plan,
 		   const int64_t *quantities)
 {
-	int64_t		cost = problem->split_penalty * (plan->n_parcels - 1);
+	int64_t cost = problem->split_penalty * (plan->n_parcels - 1);
 
 	for (int i = 0; i < plan->n_parcels; i++)
 	{
@@ -262,7 +262,7 @@ JudgeCosts(const SolverProblem *problem, const SolverPlan *plan,
 static inline const char *
 JudgePlan(const SolverProblem *problem, const SolverPlan *plan)
 {
-	int64_t    *quantities;
+	int64_t *quantities;
 	const char *wrong;
 
 	if (plan->n_parcels < 1 || plan->parcels == NULL || plan->pieces == NULL)
@@ -280,4 +280,4 @@ JudgePlan(const SolverProblem *problem, const SolverPlan *plan)
 	return wrong;
 }
 
-#endif							/* SOLVER_CHECK_H */
+#endif /* SOLVER_CHECK_H */

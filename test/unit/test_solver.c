@@ -23,30 +23,30 @@
 
 #include "solver_check.h"
 
-#define MAX_LINES		24
-#define MAX_NODES		8
-#define MAX_TARIFFS		4
-#define MAX_BRACKETS	3
-#define ANY				UINT32_C(0xFFFFFFFF)
-#define NEVER			INT64_MAX
+#define MAX_LINES 24
+#define MAX_NODES 8
+#define MAX_TARIFFS 4
+#define MAX_BRACKETS 3
+#define ANY UINT32_C(0xFFFFFFFF)
+#define NEVER INT64_MAX
 
 /* A problem with the arrays it points to. */
 typedef struct Case
 {
 	SolverProblem problem;
-	SolverLine	lines[MAX_LINES];
-	SolverNode	nodes[MAX_NODES];
+	SolverLine lines[MAX_LINES];
+	SolverNode nodes[MAX_NODES];
 	SolverService services[MAX_NODES][2];
 	SolverTariff tariffs[MAX_TARIFFS];
 	SolverBracket brackets[MAX_TARIFFS][MAX_BRACKETS];
-	int64_t		available[MAX_LINES * MAX_NODES];
-	int64_t		stock_value[MAX_LINES * MAX_NODES];
+	int64_t available[MAX_LINES * MAX_NODES];
+	int64_t stock_value[MAX_LINES * MAX_NODES];
 	/* what the hooks saw */
-	int			allocations;
-	int			living;
-	int			fail_at;		/* allocation that fails; -1: none */
-	int			questions;
-	int			stop_at;		/* question answered with yes; -1: none */
+	int allocations;
+	int living;
+	int fail_at; /* allocation that fails; -1: none */
+	int questions;
+	int stop_at; /* question answered with yes; -1: none */
 } Case;
 
 static uint64_t random_state;
@@ -57,15 +57,14 @@ Random(int64_t low, int64_t high)
 	random_state ^= random_state << 13;
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
-	return low + (int64_t) ((random_state >> 11) %
-							(uint64_t) (high - low + 1));
+	return low + (int64_t) ((random_state >> 11) % (uint64_t) (high - low + 1));
 }
 
 static void *
 TestAlloc(void *context, size_t size)
 {
-	Case	   *c = context;
-	void	   *pointer;
+	Case *c = context;
+	void *pointer;
 
 	if (c->allocations++ == c->fail_at)
 		return NULL;
@@ -78,7 +77,7 @@ TestAlloc(void *context, size_t size)
 static void
 TestRelease(void *context, void *pointer)
 {
-	Case	   *c = context;
+	Case *c = context;
 
 	assert_non_null(pointer);
 	c->living--;
@@ -88,7 +87,7 @@ TestRelease(void *context, void *pointer)
 static bool
 TestInterrupted(void *context)
 {
-	Case	   *c = context;
+	Case *c = context;
 
 	return c->questions++ == c->stop_at;
 }
@@ -100,45 +99,36 @@ TestInterrupted(void *context)
 static Case *
 MakeCase(int n_lines, int n_nodes)
 {
-	Case	   *c = calloc(1, sizeof(Case));
+	Case *c = calloc(1, sizeof(Case));
 
 	c->fail_at = -1;
 	c->stop_at = -1;
-	c->problem = (SolverProblem)
-	{
-		.n_lines = n_lines, .n_nodes = n_nodes, .n_tariffs = 1,
-			.lines = c->lines, .nodes = c->nodes, .tariffs = c->tariffs,
-			.available = c->available, .stock_value = c->stock_value,
-			.alloc = TestAlloc, .release = TestRelease,
-			.interrupted = TestInterrupted, .context = c
-	};
+	c->problem = (SolverProblem){.n_lines = n_lines,
+								 .n_nodes = n_nodes,
+								 .n_tariffs = 1,
+								 .lines = c->lines,
+								 .nodes = c->nodes,
+								 .tariffs = c->tariffs,
+								 .available = c->available,
+								 .stock_value = c->stock_value,
+								 .alloc = TestAlloc,
+								 .release = TestRelease,
+								 .interrupted = TestInterrupted,
+								 .context = c};
 	for (int i = 0; i < n_lines; i++)
-		c->lines[i] = (SolverLine)
-	{
-		.quantity = 1, .unit_weight_g = 1000
-	};
+		c->lines[i] = (SolverLine){.quantity = 1, .unit_weight_g = 1000};
 	for (int i = 0; i < n_nodes; i++)
 	{
-		c->services[i][0] = (SolverService)
-		{
-			.tariff = 0, .temperature = ANY
-		};
-		c->nodes[i] = (SolverNode)
-		{
-			.services = c->services[i], .n_services = 1,
-				.max_parcels = INT32_MAX
-		};
+		c->services[i][0] = (SolverService){.tariff = 0, .temperature = ANY};
+		c->nodes[i] = (SolverNode){.services = c->services[i],
+								   .n_services = 1,
+								   .max_parcels = INT32_MAX};
 	}
 	for (int i = 0; i < MAX_TARIFFS; i++)
 	{
-		c->brackets[i][0] = (SolverBracket)
-		{
-			.up_to_g = NEVER, .base = 1000
-		};
-		c->tariffs[i] = (SolverTariff)
-		{
-			.brackets = c->brackets[i], .n_brackets = 1
-		};
+		c->brackets[i][0] = (SolverBracket){.up_to_g = NEVER, .base = 1000};
+		c->tariffs[i] =
+			(SolverTariff){.brackets = c->brackets[i], .n_brackets = 1};
 	}
 	return c;
 }
@@ -198,7 +188,7 @@ FreePlan(Case *c, SolverPlan *plan)
 static void
 ExpectPlan(Case *c, int64_t cost, int n_parcels)
 {
-	SolverPlan	plan;
+	SolverPlan plan;
 
 	assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
 	assert_int_equal(plan.cost, cost);
@@ -210,7 +200,7 @@ ExpectPlan(Case *c, int64_t cost, int n_parcels)
 static void
 ExpectFailure(Case *c, SolverStatus expected, int short_line)
 {
-	SolverPlan	plan;
+	SolverPlan plan;
 
 	assert_int_equal(SolveCase(c, &plan), expected);
 	assert_int_equal(plan.short_line, short_line);
@@ -223,11 +213,11 @@ ExpectFailure(Case *c, SolverStatus expected, int short_line)
 typedef struct Brute
 {
 	const SolverProblem *problem;
-	int64_t		price[32][MAX_NODES];	/* by set of lines; NEVER */
-	uint32_t	blocks[5];
-	int			n_blocks;
-	int			sent[MAX_NODES];
-	int64_t		best;
+	int64_t price[32][MAX_NODES]; /* by set of lines; NEVER */
+	uint32_t blocks[5];
+	int n_blocks;
+	int sent[MAX_NODES];
+	int64_t best;
 } Brute;
 
 static void
@@ -279,14 +269,14 @@ BrutePartitions(Brute *b, int line)
 static int64_t
 BruteWhole(const SolverProblem *problem)
 {
-	Brute		b = {.problem = problem, .best = NEVER};
+	Brute b = {.problem = problem, .best = NEVER};
 
 	for (uint32_t set = 1; set < UINT32_C(1) << problem->n_lines; set++)
 	{
 		for (int i = 0; i < problem->n_nodes; i++)
 		{
-			int64_t		quantities[5] = {0};
-			bool		stocked = true;
+			int64_t quantities[5] = {0};
+			bool stocked = true;
 
 			b.price[set][i] = NEVER;
 			for (int k = 0; k < problem->n_lines; k++)
@@ -318,10 +308,10 @@ typedef struct BruteSplit
 {
 	const SolverProblem *problem;
 	const bool *may_split;
-	int64_t		wanted[3];
-	int64_t		left[3 * MAX_NODES];
-	int			sent[MAX_NODES];
-	int64_t		best;
+	int64_t wanted[3];
+	int64_t left[3 * MAX_NODES];
+	int sent[MAX_NODES];
+	int64_t best;
 } BruteSplit;
 
 static void BruteParcels(BruteSplit *b, int n_parcels, int64_t cost);
@@ -331,11 +321,11 @@ BruteParcel(BruteSplit *b, int node, int line, int first, int64_t *carried,
 			int n_parcels, int64_t cost)
 {
 	const SolverProblem *problem = b->problem;
-	int64_t		most;
+	int64_t most;
 
 	if (line == problem->n_lines)
 	{
-		int64_t		cheapest = NEVER;
+		int64_t cheapest = NEVER;
 
 		for (int j = 0; j < problem->nodes[node].n_services; j++)
 		{
@@ -369,8 +359,7 @@ BruteParcel(BruteSplit *b, int node, int line, int first, int64_t *carried,
 		most = b->wanted[line];
 	for (int64_t q = (line == first ? 1 : 0); q <= most; q++)
 	{
-		if (!b->may_split[line] && q != 0 &&
-			q != problem->lines[line].quantity)
+		if (!b->may_split[line] && q != 0 && q != problem->lines[line].quantity)
 			continue;
 		carried[line] = q;
 		BruteParcel(b, node, line + 1, first, carried, n_parcels, cost);
@@ -381,8 +370,8 @@ BruteParcel(BruteSplit *b, int node, int line, int first, int64_t *carried,
 static void
 BruteParcels(BruteSplit *b, int n_parcels, int64_t cost)
 {
-	int			first = 0;
-	int64_t		carried[3] = {0};
+	int first = 0;
+	int64_t carried[3] = {0};
 
 	if (cost >= b->best)
 		return;
@@ -405,8 +394,7 @@ BruteParcels(BruteSplit *b, int n_parcels, int64_t cost)
 static int64_t
 BruteDivided(const SolverProblem *problem, const bool *may_split)
 {
-	BruteSplit	b = {.problem = problem, .may_split = may_split,
-	.best = NEVER};
+	BruteSplit b = {.problem = problem, .may_split = may_split, .best = NEVER};
 
 	for (int i = 0; i < problem->n_lines; i++)
 		b.wanted[i] = problem->lines[i].quantity;
@@ -422,19 +410,18 @@ BruteDivided(const SolverProblem *problem, const bool *may_split)
 static void
 RandomTariff(Case *c, int tariff)
 {
-	int			n = (int) Random(1, MAX_BRACKETS);
-	int64_t		up_to = 0;
+	int n = (int) Random(1, MAX_BRACKETS);
+	int64_t up_to = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		up_to += Random(200, 2500);
-		c->brackets[tariff][i] = (SolverBracket)
-		{
+		c->brackets[tariff][i] = (SolverBracket){
 			.up_to_g = (i == n - 1 && Random(0, 4) ? NEVER : up_to),
-				.base = Random(100, 1500), .over_g = Random(0, 1500),
-				.step_g = Random(0, 1) * Random(100, 1000),
-				.step_price = Random(0, 300)
-		};
+			.base = Random(100, 1500),
+			.over_g = Random(0, 1500),
+			.step_g = Random(0, 1) * Random(100, 1000),
+			.step_price = Random(0, 300)};
 	}
 	c->tariffs[tariff].n_brackets = n;
 	c->tariffs[tariff].volumetric_divisor = (Random(0, 1) ? 6000 : 0);
@@ -446,20 +433,18 @@ RandomTariff(Case *c, int tariff)
 static Case *
 RandomCase(int n_lines, int n_nodes, int64_t most_units)
 {
-	Case	   *c = MakeCase(n_lines, n_nodes);
-	int			stocked = (int) Random(1, 4);
+	Case *c = MakeCase(n_lines, n_nodes);
+	int stocked = (int) Random(1, 4);
 
 	c->problem.n_tariffs = MAX_TARIFFS;
 	for (int i = 0; i < MAX_TARIFFS; i++)
 		RandomTariff(c, i);
 	for (int i = 0; i < n_lines; i++)
-		c->lines[i] = (SolverLine)
-	{
-		.quantity = Random(1, most_units),
+		c->lines[i] = (SolverLine){
+			.quantity = Random(1, most_units),
 			.unit_weight_g = Random(0, 700),
 			.unit_volume_cm3 = Random(0, 5000),
-			.temperature = (uint32_t) (Random(0, 3) ? 0 : Random(0, 2))
-	};
+			.temperature = (uint32_t) (Random(0, 3) ? 0 : Random(0, 2))};
 	for (int i = 0; i < n_nodes; i++)
 	{
 		c->nodes[i].n_services = (int) Random(1, 2);
@@ -469,17 +454,16 @@ RandomCase(int n_lines, int n_nodes, int64_t most_units)
 		if (Random(0, 1) == 0)
 			c->nodes[i].max_parcels = (Random(0, 5) ? 1 : 0);
 		for (int j = 0; j < 2; j++)
-			c->services[i][j] = (SolverService)
-		{
-			.tariff = (int) Random(0, MAX_TARIFFS - 1),
-				.lateness = Random(0, 2) * 100,
-				.temperature = (uint32_t) Random(1, 3)
-		};
+			c->services[i][j] =
+				(SolverService){.tariff = (int) Random(0, MAX_TARIFFS - 1),
+								.lateness = Random(0, 2) * 100,
+								.temperature = (uint32_t) Random(1, 3)};
 		for (int k = 0; k < n_lines; k++)
 		{
 			if (Random(0, 3) < stocked)
-				Stock(c, k, i, Random(0, 2) ? c->lines[k].quantity :
-					  Random(0, c->lines[k].quantity));
+				Stock(c, k, i,
+					  Random(0, 2) ? c->lines[k].quantity
+								   : Random(0, c->lines[k].quantity));
 			c->stock_value[k * n_nodes + i] = Random(-40, 60);
 		}
 	}
@@ -495,7 +479,7 @@ freight_of_first_weight_plus_additional(void **state)
 {
 	SolverBracket bracket = {NEVER, 800, 1000, 500, 150};
 	SolverTariff tariff = {&bracket, 1, 0};
-	int64_t		billed;
+	int64_t billed;
 
 	(void) state;
 	assert_int_equal(solver_freight(&tariff, 0, 0, &billed), 800);
@@ -526,7 +510,7 @@ freight_of_volumetric_weight(void **state)
 {
 	SolverBracket bracket = {NEVER, 0, 0, 1, 1};
 	SolverTariff tariff = {&bracket, 1, 6000};
-	int64_t		billed;
+	int64_t billed;
 
 	(void) state;
 	assert_int_equal(solver_freight(&tariff, 100, 6000, &billed), 1000);
@@ -555,7 +539,7 @@ freight_overflow_is_refused(void **state)
 static void
 one_parcel_beats_two(void **state)
 {
-	Case	   *c = MakeCase(2, 3);
+	Case *c = MakeCase(2, 3);
 
 	(void) state;
 	Stock(c, 0, 0, 1);
@@ -574,7 +558,7 @@ one_parcel_beats_two(void **state)
 static void
 two_parcels_of_one_node_where_weight_is_limited(void **state)
 {
-	Case	   *c = MakeCase(3, 1);
+	Case *c = MakeCase(3, 1);
 
 	(void) state;
 	for (int i = 0; i < 3; i++)
@@ -590,19 +574,13 @@ two_parcels_of_one_node_where_weight_is_limited(void **state)
 static void
 two_light_parcels_beat_a_heavy_one(void **state)
 {
-	Case	   *c = MakeCase(2, 1);
+	Case *c = MakeCase(2, 1);
 
 	(void) state;
 	Stock(c, 0, 0, 1);
 	Stock(c, 1, 0, 1);
-	c->brackets[0][0] = (SolverBracket)
-	{
-		1000, 300, 0, 0, 0
-	};
-	c->brackets[0][1] = (SolverBracket)
-	{
-		NEVER, 900, 0, 0, 0
-	};
+	c->brackets[0][0] = (SolverBracket){1000, 300, 0, 0, 0};
+	c->brackets[0][1] = (SolverBracket){NEVER, 900, 0, 0, 0};
 	c->tariffs[0].n_brackets = 2;
 	ExpectPlan(c, 600, 2);
 	c->problem.max_parcels = 1;
@@ -616,7 +594,7 @@ two_light_parcels_beat_a_heavy_one(void **state)
 static void
 cold_goods_need_a_cold_service(void **state)
 {
-	Case	   *c = MakeCase(2, 1);
+	Case *c = MakeCase(2, 1);
 
 	(void) state;
 	Stock(c, 0, 0, 1);
@@ -627,10 +605,7 @@ cold_goods_need_a_cold_service(void **state)
 	c->brackets[1][0].base = 1500;
 	c->nodes[0].n_services = 2;
 	c->services[0][0].temperature = 1;
-	c->services[0][1] = (SolverService)
-	{
-		1, 0, 2
-	};
+	c->services[0][1] = (SolverService){1, 0, 2};
 	ExpectPlan(c, 2500, 2);
 	c->services[0][1].temperature = 3;
 	ExpectPlan(c, 1500, 1);
@@ -640,7 +615,7 @@ cold_goods_need_a_cold_service(void **state)
 static void
 stock_value_and_lateness_count(void **state)
 {
-	Case	   *c = MakeCase(1, 2);
+	Case *c = MakeCase(1, 2);
 
 	(void) state;
 	c->lines[0].quantity = 3;
@@ -662,7 +637,7 @@ stock_value_and_lateness_count(void **state)
 static void
 capacity_of_a_node_binds(void **state)
 {
-	Case	   *c = MakeCase(2, 2);
+	Case *c = MakeCase(2, 2);
 
 	(void) state;
 	for (int i = 0; i < 2; i++)
@@ -688,8 +663,8 @@ capacity_of_a_node_binds(void **state)
 static void
 ties_go_to_fewer_parcels_then_preferred_then_lower_node(void **state)
 {
-	Case	   *c = MakeCase(2, 4);
-	SolverPlan	plan;
+	Case *c = MakeCase(2, 4);
+	SolverPlan plan;
 
 	(void) state;
 	for (int i = 0; i < 4; i++)
@@ -697,10 +672,7 @@ ties_go_to_fewer_parcels_then_preferred_then_lower_node(void **state)
 		Stock(c, 0, i, 1);
 		Stock(c, 1, i, 1);
 	}
-	c->brackets[0][0] = (SolverBracket)
-	{
-		NEVER, 0, 0, 1000, 500
-	};
+	c->brackets[0][0] = (SolverBracket){NEVER, 0, 0, 1000, 500};
 	c->nodes[2].preferred = true;
 	c->nodes[3].preferred = true;
 	assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
@@ -719,8 +691,8 @@ ties_go_to_fewer_parcels_then_preferred_then_lower_node(void **state)
 static void
 a_line_is_split_only_if_it_must(void **state)
 {
-	Case	   *c = MakeCase(1, 3);
-	SolverPlan	plan;
+	Case *c = MakeCase(1, 3);
+	SolverPlan plan;
 
 	(void) state;
 	c->lines[0].quantity = 10;
@@ -745,7 +717,7 @@ a_line_is_split_only_if_it_must(void **state)
 static void
 a_line_too_heavy_for_a_parcel_takes_several(void **state)
 {
-	Case	   *c = MakeCase(1, 1);
+	Case *c = MakeCase(1, 1);
 
 	(void) state;
 	c->lines[0].quantity = 50;
@@ -762,8 +734,8 @@ a_line_too_heavy_for_a_parcel_takes_several(void **state)
 static void
 capacity_may_force_a_split(void **state)
 {
-	Case	   *c = MakeCase(3, 2);
-	SolverPlan	plan;
+	Case *c = MakeCase(3, 2);
+	SolverPlan plan;
 
 	(void) state;
 	for (int i = 0; i < 3; i++)
@@ -787,7 +759,7 @@ capacity_may_force_a_split(void **state)
 static void
 no_stock_names_the_line(void **state)
 {
-	Case	   *c = MakeCase(2, 2);
+	Case *c = MakeCase(2, 2);
 
 	(void) state;
 	Stock(c, 0, 0, 1);
@@ -803,7 +775,7 @@ no_stock_names_the_line(void **state)
 static void
 no_service_names_the_line(void **state)
 {
-	Case	   *c = MakeCase(2, 2);
+	Case *c = MakeCase(2, 2);
 
 	(void) state;
 	Stock(c, 0, 0, 1);
@@ -823,16 +795,16 @@ no_service_names_the_line(void **state)
 static void
 bad_problems_are_refused(void **state)
 {
-	Case	   *c = MakeCase(2, 2);
+	Case *c = MakeCase(2, 2);
 
 	(void) state;
-#define EXPECT_BAD(field, value) \
-	do \
-	{ \
-		Case		saved = *c; \
-		(field) = (value); \
+#define EXPECT_BAD(field, value)                  \
+	do                                            \
+	{                                             \
+		Case saved = *c;                          \
+		(field) = (value);                        \
 		ExpectFailure(c, SOLVER_BAD_PROBLEM, -1); \
-		*c = saved; \
+		*c = saved;                               \
 	} while (0)
 
 	for (int i = 0; i < 2; i++)
@@ -903,7 +875,7 @@ bad_problems_are_refused(void **state)
 static void
 unlimited_stock_is_fine(void **state)
 {
-	Case	   *c = MakeCase(1, 3);
+	Case *c = MakeCase(1, 3);
 
 	(void) state;
 	for (int i = 0; i < 3; i++)
@@ -931,7 +903,7 @@ statuses_have_texts(void **state)
 static Case *
 HardCase(int kind)
 {
-	Case	   *c = MakeCase(kind == 3 ? 16 : 4, 4);
+	Case *c = MakeCase(kind == 3 ? 16 : 4, 4);
 
 	for (int i = 0; i < c->problem.n_lines; i++)
 	{
@@ -942,7 +914,7 @@ HardCase(int kind)
 	for (int j = 0; j < 4; j++)
 		c->nodes[j].per_parcel = j * 100;
 	c->brackets[0][0].up_to_g = 8000;
-	if (kind == 1)				/* capacity and max_parcels bind */
+	if (kind == 1) /* capacity and max_parcels bind */
 	{
 		c->nodes[0].max_parcels = 1;
 		c->brackets[0][0].base = 100;
@@ -951,7 +923,7 @@ HardCase(int kind)
 		c->brackets[0][0].step_price = 1;
 		c->problem.max_parcels = 3;
 	}
-	if (kind == 4)				/* the exact program finds none */
+	if (kind == 4) /* the exact program finds none */
 	{
 		c->brackets[0][0].up_to_g = 6000;
 		c->problem.max_parcels = 3;
@@ -966,9 +938,9 @@ failing_memory_leaks_nothing(void **state)
 	(void) state;
 	for (int kind = 0; kind <= 4; kind++)
 	{
-		Case	   *c = HardCase(kind);
-		SolverPlan	plan;
-		int			n;
+		Case *c = HardCase(kind);
+		SolverPlan plan;
+		int n;
 
 		assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
 		FreePlan(c, &plan);
@@ -987,9 +959,9 @@ interruption_stops_the_search(void **state)
 	(void) state;
 	for (int kind = 0; kind <= 4; kind++)
 	{
-		Case	   *c = HardCase(kind);
-		SolverPlan	plan;
-		int			n;
+		Case *c = HardCase(kind);
+		SolverPlan plan;
+		int n;
 
 		assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
 		FreePlan(c, &plan);
@@ -1016,7 +988,7 @@ interruption_stops_the_search(void **state)
 static void
 ExpectSamePlan(Case *c, const SolverPlan *plan)
 {
-	SolverPlan	again;
+	SolverPlan again;
 
 	assert_int_equal(solver_solve(&c->problem, &again), SOLVER_OK);
 	assert_int_equal(again.n_pieces, plan->n_pieces);
@@ -1030,18 +1002,18 @@ ExpectSamePlan(Case *c, const SolverPlan *plan)
 static void
 random_whole_plans_are_optimal(void **state)
 {
-	int			solved = 0;
-	int			capped = 0;
-	int			refused = 0;
+	int solved = 0;
+	int capped = 0;
+	int refused = 0;
 
 	(void) state;
 	random_state = 42;
 	for (int i = 0; i < 8000; i++)
 	{
-		Case	   *c = RandomCase((int) Random(1, 5), (int) Random(1, 6), 3);
-		SolverPlan	plan;
+		Case *c = RandomCase((int) Random(1, 5), (int) Random(1, 6), 3);
+		SolverPlan plan;
 		SolverStatus status;
-		int64_t		best;
+		int64_t best;
 
 		/* light parcels cheap, few of them allowed: capacities bind */
 		for (int j = 0; i % 2 == 0 && j < c->problem.n_nodes; j++)
@@ -1069,7 +1041,7 @@ random_whole_plans_are_optimal(void **state)
 				ExpectSamePlan(c, &plan);
 			for (int j = 0; j < c->problem.n_nodes; j++)
 			{
-				int			capacity = c->nodes[j].max_parcels;
+				int capacity = c->nodes[j].max_parcels;
 
 				if (capacity == 0)
 					continue;
@@ -1081,34 +1053,34 @@ random_whole_plans_are_optimal(void **state)
 		}
 		free(c);
 	}
-	print_message("%d optimal, %d node capacities bound, %d refused\n",
-				  solved, capped, refused);
+	print_message("%d optimal, %d node capacities bound, %d refused\n", solved,
+				  capped, refused);
 	assert_true(solved > 3000 && capped > 50 && refused > 100);
 }
 
 static void
 random_divided_plans_are_bounded(void **state)
 {
-	int			n = 0;
-	int			optimal = 0;
-	int			proven = 0;
-	int			missed = 0;
-	double		gap = 0;
-	double		bound_gap = 0;
+	int n = 0;
+	int optimal = 0;
+	int proven = 0;
+	int missed = 0;
+	double gap = 0;
+	double bound_gap = 0;
 
 	(void) state;
 	random_state = 7;
 	for (int i = 0; i < 4000; i++)
 	{
-		Case	   *c = RandomCase((int) Random(1, 3), (int) Random(1, 3), 3);
-		bool		may_split[3] = {false};
-		bool		must_split = false;
-		bool		all[3] = {true, true, true};
-		SolverPlan	plan;
+		Case *c = RandomCase((int) Random(1, 3), (int) Random(1, 3), 3);
+		bool may_split[3] = {false};
+		bool must_split = false;
+		bool all[3] = {true, true, true};
+		SolverPlan plan;
 		SolverStatus status;
-		int64_t		strict;
-		int64_t		relaxed;
-		bool		divided = false;
+		int64_t strict;
+		int64_t relaxed;
+		bool divided = false;
 
 		c->problem.allow_line_split = true;
 		if (c->problem.max_parcels == 1)
@@ -1145,20 +1117,18 @@ random_divided_plans_are_bounded(void **state)
 			if (divided)
 				assert_true(must_split || strict == NEVER);
 			else
-				assert_true(plan.lower_bound <= strict &&
-							strict <= plan.cost);
+				assert_true(plan.lower_bound <= strict && strict <= plan.cost);
 			assert_true(plan.lower_bound <= strict);
 			assert_true(relaxed <= plan.cost);
 			if (must_split)
 			{
-				int64_t		best = (divided ? relaxed : strict);
+				int64_t best = (divided ? relaxed : strict);
 
 				n++;
 				optimal += plan.cost == best;
 				proven += plan.exact;
 				gap += (double) (plan.cost - best) / (double) best;
-				bound_gap += (double) (best - plan.lower_bound) /
-					(double) best;
+				bound_gap += (double) (best - plan.lower_bound) / (double) best;
 			}
 			FreePlan(c, &plan);
 		}
@@ -1176,16 +1146,16 @@ random_divided_plans_are_bounded(void **state)
 static void
 random_large_orders_are_feasible(void **state)
 {
-	int			n = 0;
-	int			proven = 0;
-	double		gap = 0;
+	int n = 0;
+	int proven = 0;
+	double gap = 0;
 
 	(void) state;
 	random_state = 99;
 	for (int i = 0; i < 60; i++)
 	{
-		Case	   *c = RandomCase((int) Random(13, MAX_LINES), MAX_NODES, 4);
-		SolverPlan	plan;
+		Case *c = RandomCase((int) Random(13, MAX_LINES), MAX_NODES, 4);
+		SolverPlan plan;
 
 		c->problem.allow_line_split = Random(0, 1);
 		c->problem.max_parcels = 0;
@@ -1208,8 +1178,8 @@ random_large_orders_are_feasible(void **state)
 		}
 		free(c);
 	}
-	print_message("%d large: %d proven, mean gap to the bound %.1f %%\n",
-				  n, proven, 100 * gap / n);
+	print_message("%d large: %d proven, mean gap to the bound %.1f %%\n", n,
+				  proven, 100 * gap / n);
 	assert_true(n > 20);
 }
 
@@ -1220,17 +1190,17 @@ random_large_orders_are_feasible(void **state)
 static void
 heuristic_is_near_the_optimum(void **state)
 {
-	int			n = 0;
-	int			same = 0;
-	double		gap = 0;
+	int n = 0;
+	int same = 0;
+	double gap = 0;
 
 	(void) state;
 	random_state = 5;
 	for (int i = 0; i < 60; i++)
 	{
-		Case	   *c = RandomCase(13, 6, 2);
-		SolverPlan	exact;
-		SolverPlan	plan;
+		Case *c = RandomCase(13, 6, 2);
+		SolverPlan exact;
+		SolverPlan plan;
 
 		c->problem.max_parcels = 0;
 		for (int j = 0; j < 6; j++)
@@ -1247,14 +1217,11 @@ heuristic_is_near_the_optimum(void **state)
 			c->nodes[j].per_unit = 0;
 		for (int j = 0; j < MAX_TARIFFS; j++)
 			c->brackets[j][c->tariffs[j].n_brackets - 1].up_to_g = NEVER;
-		c->lines[12] = (SolverLine)
-		{
-			.quantity = 1
-		};
+		c->lines[12] = (SolverLine){.quantity = 1};
 		if (SolveCase(c, &plan) == SOLVER_OK)
 		{
-			int64_t		cost = plan.cost;
-			int64_t		bound = plan.lower_bound;
+			int64_t cost = plan.cost;
+			int64_t bound = plan.lower_bound;
 
 			FreePlan(c, &plan);
 			c->problem.n_lines = 12;
@@ -1288,7 +1255,8 @@ main(void)
 		cmocka_unit_test(cold_goods_need_a_cold_service),
 		cmocka_unit_test(stock_value_and_lateness_count),
 		cmocka_unit_test(capacity_of_a_node_binds),
-		cmocka_unit_test(ties_go_to_fewer_parcels_then_preferred_then_lower_node),
+		cmocka_unit_test(
+			ties_go_to_fewer_parcels_then_preferred_then_lower_node),
 		cmocka_unit_test(a_line_is_split_only_if_it_must),
 		cmocka_unit_test(a_line_too_heavy_for_a_parcel_takes_several),
 		cmocka_unit_test(capacity_may_force_a_split),
