@@ -33,9 +33,10 @@ make_template() {
 		sql $TEMPLATE -c "CREATE EXTENSION pgtap"
 	fi
 	sql $TEMPLATE -c "CREATE EXTENSION pg_retail CASCADE" -c "SELECT FROM retail.install()" >/dev/null
-	if [ "$1" = isolation ]; then
-		sql $TEMPLATE -f "$ROOT/test/isolation/fixture.sql"
-	fi
+	case $1 in
+		isolation) sql $TEMPLATE -f "$ROOT/test/isolation/fixture.sql" ;;
+		pgtap) sql $TEMPLATE -f "$ROOT/test/pgtap/include/helpers.sql" ;;
+	esac
 	sql postgres -c "ALTER DATABASE $TEMPLATE ALLOW_CONNECTIONS false" -c "
 		SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = '$TEMPLATE'" >/dev/null
 }

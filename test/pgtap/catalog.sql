@@ -5,34 +5,6 @@ SET client_min_messages = warning;
 SET track_functions = 'pl';
 SELECT plan(322);
 
--- The SQLSTATE of a statement, and that its hint and detail say something.
-CREATE FUNCTION pg_temp.raises(code text, statement text, about text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	got text;
-	hint text;
-	detail text;
-BEGIN
-	BEGIN
-		EXECUTE statement;
-		got := 'no error';
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS got = RETURNED_SQLSTATE, hint = PG_EXCEPTION_HINT, detail = PG_EXCEPTION_DETAIL;
-		got := got || CASE WHEN hint = '' THEN ' without hint' ELSE '' END || CASE WHEN detail = '' THEN ' without detail' ELSE '' END;
-	END;
-	RETURN is(got, code, coalesce(about, statement));
-END $$;
-
-CREATE FUNCTION pg_temp.detail_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	result text;
-BEGIN
-	EXECUTE statement;
-	RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS result = PG_EXCEPTION_DETAIL;
-	RETURN result;
-END $$;
-
 CREATE FUNCTION pg_temp.message_and_hint_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	message text;
@@ -166,7 +138,7 @@ SELECT is(retail.node_id('ST1', 'pick_up'), retail.node_id('ST1'), 'node_id: pic
 SELECT is(retail.node_id('W1', 'receive'), retail.node_id('W1'), 'node_id: may receive');
 SELECT is(retail.supplier_id('S2'), (SELECT s.supplier_id FROM retail.supplier s WHERE s.code = 'S2'), 'supplier_id finds an inactive one');
 SELECT is(retail.carrier_service_id('STO'), (SELECT c.carrier_service_id FROM retail.carrier_service c WHERE c.code = 'STO'), 'carrier_service_id finds an inactive one');
-SELECT pg_temp.raises(c, s) FROM (VALUES
+SELECT raises(c, s) FROM (VALUES
 	('RT001', 'SELECT retail.sku_id(''nope'')'), ('RT001', 'SELECT retail.sku_id(NULL)'), ('RT001', 'SELECT retail.sku_id(''OLD'')'), ('RT001', 'SELECT retail.sku_id(''a'')'),
 	('RT002', 'SELECT retail.node_id(''nope'')'), ('RT002', 'SELECT retail.node_id(NULL)'), ('RT002', 'SELECT retail.node_id(''GONE'')'),
 	('RT002', 'SELECT retail.node_id(''nope'', ''ship'')'), ('RT022', 'SELECT retail.node_id(''ST1'', ''ship'')'), ('RT022', 'SELECT retail.node_id(''ST1'', ''receive'')'),
@@ -178,16 +150,16 @@ SELECT pg_temp.raises(c, s) FROM (VALUES
 	('RT005', 'SELECT retail.calendar_id(''nope'')'), ('RT005', 'SELECT retail.calendar_id(NULL)'),
 	('RT005', 'SELECT retail.carrier_service_id(''nope'')'), ('RT005', 'SELECT retail.carrier_service_id(NULL)')
 ) v (c, s);
-SELECT is(bool_and(pg_temp.detail_of(format('SELECT retail.%s(NULL)', f)) LIKE '% is null.'), true, 'every lookup says that the code is null')
+SELECT is(bool_and(detail_of(format('SELECT retail.%s(NULL)', f)) LIKE '% is null.'), true, 'every lookup says that the code is null')
 	FROM unnest('{sku_id,node_id,channel_id,region_id,category_id,supplier_id,calendar_id,carrier_service_id}'::text[]) f;
 SELECT is(pg_temp.message_and_hint_of('SELECT retail.sku_id(''OLD'')'), 'SKU is inactive | Activate it with retail.put_sku(..., is_active => true), or name another SKU.', 'sku_id tells inactive from unknown');
 SELECT matches(pg_temp.message_and_hint_of('SELECT retail.sku_id(''nope'')'), '^unknown SKU \| .*retail\.put_sku\(\)', 'sku_id names put_sku');
 SELECT matches(pg_temp.message_and_hint_of('SELECT retail.node_id(''GONE'')'), '^node is inactive', 'node_id tells inactive from unknown');
-SELECT matches(pg_temp.detail_of('SELECT retail.sku_id(''饼'')'), '饼', 'the detail names the code');
+SELECT matches(detail_of('SELECT retail.sku_id(''饼'')'), '饼', 'the detail names the code');
 
 -- ---- every argument is checked, never by a bare constraint -----------------------------
 
-SELECT pg_temp.raises(c, 'SELECT retail.' || s) FROM (VALUES
+SELECT raises(c, 'SELECT retail.' || s) FROM (VALUES
 	('RT015', 'put_region(NULL, ''x'')'), ('RT015', 'put_region('' '', ''x'')'), ('RT015', 'put_region(''R'', '''')'), ('RT015', 'put_region(repeat(''x'', 201), ''x'')'),
 	('RT015', 'put_region(repeat(''字'', 86), ''x'')'), ('RT015', 'put_region(''R'' || chr(10), ''x'')'),
 	('RT004', 'put_region(''R'', ''x'', ''nope'')'), ('RT004', 'put_region(''R'', ''x'', ''R'')'), ('RT016', 'put_region(''CN'', ''x'', ''CN'')'),
@@ -255,7 +227,7 @@ SELECT pg_temp.raises(c, 'SELECT retail.' || s) FROM (VALUES
 -- An inactive lane may stand in the way of nothing; then bands can be redrawn.
 SELECT lives_ok($$ SELECT retail.put_lane('SF', 'CN-JS', '江苏省', 36, from_region => 'CN', from_km => 100, is_active => false) $$, 'a band is switched off');
 SELECT lives_ok($$ SELECT retail.put_lane('SF', 'CN-JS', '江苏省', 24, from_region => 'CN', to_km => 200) $$, '... another takes its place');
-SELECT pg_temp.raises('RT016', $$ SELECT retail.put_lane('SF', 'CN-JS', '江苏省', 36, from_region => 'CN', from_km => 100) $$, '... and it cannot come back');
+SELECT raises('RT016', $$ SELECT retail.put_lane('SF', 'CN-JS', '江苏省', 36, from_region => 'CN', from_km => 100) $$, '... and it cannot come back');
 
 -- ---- distance and invariants ------------------------------------------------------------
 

@@ -4,39 +4,6 @@ BEGIN;
 SET client_min_messages = warning;
 SELECT plan(191);
 
--- The SQLSTATE of a statement, and that its hint and detail say something.
-CREATE FUNCTION pg_temp.raises(code text, statement text, about text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	got text;
-	hint text;
-	detail text;
-BEGIN
-	BEGIN
-		EXECUTE statement;
-		got := 'no error';
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS got = RETURNED_SQLSTATE, hint = PG_EXCEPTION_HINT, detail = PG_EXCEPTION_DETAIL;
-		got := got || CASE WHEN hint = '' THEN ' without hint' ELSE '' END || CASE WHEN detail = '' THEN ' without detail' ELSE '' END;
-	END;
-	RETURN is(got, code, coalesce(about, statement));
-END $$;
-
--- The same as a role.
-CREATE FUNCTION pg_temp.raises_as(role text, code text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	got text;
-BEGIN
-	BEGIN
-		PERFORM set_config('role', role, true);
-		EXECUTE statement;
-		got := 'no error';
-		PERFORM set_config('role', 'none', true);
-	EXCEPTION WHEN OTHERS THEN
-		got := SQLSTATE;
-	END;
-	RETURN is(got, code, role || ': ' || statement);
-END $$;
-
 -- The counters of a SKU at a node: on_hand/reserved/in_transit/damaged/quality_hold.
 CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql AS $$
 	SELECT concat_ws('/', s.on_hand, s.reserved, s.in_transit, s.damaged, s.quality_hold)
@@ -65,24 +32,24 @@ SELECT is((SELECT actor FROM retail.movement LIMIT 1), session_user::text, 'the 
 SAVEPOINT own;
 SELECT is(retail.receive_stock('R1', 'W2', '[{"sku":"A","qty":10}]') ->> 'replayed', 'false', 'each node has its own numbers');
 ROLLBACK TO own;
-SELECT pg_temp.raises('RT030', $$SELECT retail.receive_stock('R1', 'W1', '[{"sku":"A","qty":11}]')$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"NONE","qty":1}]')$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.receive_stock('R2', 'NONE', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.receive_stock('R2', 'SHUT', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT022', $$SELECT retail.receive_stock('R2', 'NORECV', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"A","qty":1}]', 'infinity')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"A","qty":1}]', NULL)$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.receive_stock(' ', 'W1', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.receive_stock(NULL, 'W1', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises(x.code, format('SELECT retail.receive_stock(%L, %L, %L)', 'R2', 'W1', x.lines)) FROM (VALUES
+SELECT raises('RT030', $$SELECT retail.receive_stock('R1', 'W1', '[{"sku":"A","qty":11}]')$$);
+SELECT raises('RT001', $$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"NONE","qty":1}]')$$);
+SELECT raises('RT002', $$SELECT retail.receive_stock('R2', 'NONE', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT002', $$SELECT retail.receive_stock('R2', 'SHUT', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT022', $$SELECT retail.receive_stock('R2', 'NORECV', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT014', $$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"A","qty":1}]', 'infinity')$$);
+SELECT raises('RT014', $$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"A","qty":1}]', NULL)$$);
+SELECT raises('RT015', $$SELECT retail.receive_stock(' ', 'W1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT015', $$SELECT retail.receive_stock(NULL, 'W1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises(x.code, format('SELECT retail.receive_stock(%L, %L, %L)', 'R2', 'W1', x.lines)) FROM (VALUES
 	('RT011', NULL), ('RT011', 'null'), ('RT011', '{}'), ('RT011', '[]'), ('RT011', '[1]'), ('RT011', '[{"qty":1}]'), ('RT011', '[{"sku":7,"qty":1}]'),
 	('RT011', '[{"sku":"A","qty":1,"condition":"lost"}]'), ('RT010', '[{"sku":"A"}]'), ('RT010', '[{"sku":"A","qty":0}]'), ('RT010', '[{"sku":"A","qty":-1}]'),
 	('RT010', '[{"sku":"A","qty":1.5}]'), ('RT010', '[{"sku":"A","qty":"1"}]'), ('RT010', '[{"sku":"A","qty":null}]'), ('RT010', '[{"sku":"A","qty":1e99}]'),
 	('RT010', '[{"sku":"A","qty":1000000001}]')) x (code, lines);
 SELECT lives_ok($$SELECT retail.receive_stock('R2', 'W1', '[{"sku":"OLD","qty":1}]')$$, 'an inactive SKU can still be received, and a number that failed is free');
-SELECT pg_temp.raises_as('inventory_test_s1', 'no error', $$SELECT retail.receive_stock('RS', 'S1', '[{"sku":"A","qty":4}]')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.receive_stock('RS2', 'W1', '[{"sku":"A","qty":4}]')$$);
-SELECT pg_temp.raises_as('inventory_test_bi', '42501', $$SELECT retail.receive_stock('RS2', 'W1', '[{"sku":"A","qty":4}]')$$);
+SELECT raises_as('inventory_test_s1', 'no error', $$SELECT retail.receive_stock('RS', 'S1', '[{"sku":"A","qty":4}]')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.receive_stock('RS2', 'W1', '[{"sku":"A","qty":4}]')$$);
+SELECT raises_as('inventory_test_bi', '42501', $$SELECT retail.receive_stock('RS2', 'W1', '[{"sku":"A","qty":4}]')$$);
 
 -- ---- adjustments -----------------------------------------------------------------------
 
@@ -94,16 +61,16 @@ SELECT is(retail.adjust_stock('A1', 'W1', '[{"sku":"A","qty":-2},{"sku":"A","qty
 SELECT is(pg_temp.stock('B', 'W1'), '-4/0/0/3/2', '... and books nothing');
 SELECT is(retail.adjust_stock('A2', 'W1', '[{"sku":"A","qty":3},{"sku":"A","qty":-3}]', 'nothing') -> 'units', '0', 'lines that cancel each other book nothing');
 SELECT retail.adjust_stock('A3', 'W1', '[{"sku":"B","qty":4}]', 'found') \g /dev/null
-SELECT pg_temp.raises('RT030', $$SELECT retail.adjust_stock('A1', 'W1', '[{"sku":"A","qty":-2},{"sku":"A","qty":2,"condition":"damaged"},{"sku":"B","qty":-4}]', 'stolen')$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"NONE","qty":1}]', 'x')$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.adjust_stock('A9', 'NONE', '[{"sku":"A","qty":1}]', 'x')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":0}]', 'x')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":0.5}]', 'x')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.adjust_stock('A9', 'W1', '[]', 'x')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":1}]', 'x', '1999-01-01')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":1}]', NULL)$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.adjust_stock('', 'W1', '[{"sku":"A","qty":1}]', 'x')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":1}]', 'x')$$);
+SELECT raises('RT030', $$SELECT retail.adjust_stock('A1', 'W1', '[{"sku":"A","qty":-2},{"sku":"A","qty":2,"condition":"damaged"},{"sku":"B","qty":-4}]', 'stolen')$$);
+SELECT raises('RT001', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"NONE","qty":1}]', 'x')$$);
+SELECT raises('RT002', $$SELECT retail.adjust_stock('A9', 'NONE', '[{"sku":"A","qty":1}]', 'x')$$);
+SELECT raises('RT010', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":0}]', 'x')$$);
+SELECT raises('RT010', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":0.5}]', 'x')$$);
+SELECT raises('RT011', $$SELECT retail.adjust_stock('A9', 'W1', '[]', 'x')$$);
+SELECT raises('RT014', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":1}]', 'x', '1999-01-01')$$);
+SELECT raises('RT015', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":1}]', NULL)$$);
+SELECT raises('RT015', $$SELECT retail.adjust_stock('', 'W1', '[{"sku":"A","qty":1}]', 'x')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.adjust_stock('A9', 'W1', '[{"sku":"A","qty":1}]', 'x')$$);
 
 -- ---- counts ---------------------------------------------------------------------------------
 
@@ -124,17 +91,17 @@ SELECT is(retail.count_stock('C4', 'W2', '[{"sku":"A","qty":15},{"sku":"B","qty"
 	'{"skus":2,"corrected":1,"found":1,"lost":0,"replayed":false}', 'a complete count that lists every SKU');
 SELECT is(retail.count_stock('C5', 'W2', '[{"sku":"C","qty":9}]') - 'document_id', '{"skus":1,"corrected":1,"found":9,"lost":0,"replayed":false}', 'a SKU that was never there');
 SELECT is(pg_temp.stock('C', 'W2'), '9/0/0/0/0', '... is there now');
-SELECT pg_temp.raises('RT030', $$SELECT retail.count_stock('C1', 'W2', '[{"sku":"A","qty":19}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.count_stock('C1', 'W2', '[{"sku":"A","qty":18}]', complete => true)$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"NONE","qty":1}]')$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.count_stock('C9', 'NONE', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":-1}]')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.count_stock('C9', 'W2', '[]')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1,"condition":"damaged"}]')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1}]', now() + interval '3 days')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1}]', NULL)$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.count_stock('', 'W2', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT030', $$SELECT retail.count_stock('C1', 'W2', '[{"sku":"A","qty":19}]')$$);
+SELECT raises('RT030', $$SELECT retail.count_stock('C1', 'W2', '[{"sku":"A","qty":18}]', complete => true)$$);
+SELECT raises('RT001', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"NONE","qty":1}]')$$);
+SELECT raises('RT002', $$SELECT retail.count_stock('C9', 'NONE', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT010', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":-1}]')$$);
+SELECT raises('RT011', $$SELECT retail.count_stock('C9', 'W2', '[]')$$);
+SELECT raises('RT011', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1,"condition":"damaged"}]')$$);
+SELECT raises('RT014', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1}]', now() + interval '3 days')$$);
+SELECT raises('RT014', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1}]', NULL)$$);
+SELECT raises('RT015', $$SELECT retail.count_stock('', 'W2', '[{"sku":"A","qty":1}]')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.count_stock('C9', 'W2', '[{"sku":"A","qty":1}]')$$);
 
 -- ---- transfers -------------------------------------------------------------------------------
 
@@ -143,34 +110,34 @@ SELECT is(pg_temp.stock('A', 'W2') || ' ' || pg_temp.stock('A', 'S1'), '9/4/0/0/
 SELECT is(retail.transfer_out('T1', 'W2', 'S1', '[{"sku":"A","qty":6},{"sku":"C","qty":5}]') -> 'replayed', 'true', 'a retry is answered');
 SELECT is(pg_temp.stock('A', 'S1'), '4/0/6/0/0', '... and sends nothing');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity with a transfer on its way');
-SELECT pg_temp.raises('RT020', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":6}]')$$, 'what is promised cannot leave: 9 on hand, 4 reserved');
-SELECT pg_temp.raises('RT020', $$SELECT retail.transfer_out('T2', 'S1', 'W2', '[{"sku":"B","qty":1}]')$$, 'what never was there cannot leave');
-SELECT pg_temp.raises('RT016', $$SELECT retail.transfer_out('T2', 'W2', 'W2', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT022', $$SELECT retail.transfer_out('T2', 'W2', 'NORECV', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.transfer_out('T1', 'W2', 'S1', '[{"sku":"A","qty":7}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.transfer_out('T1', 'W2', 'W1', '[{"sku":"A","qty":6},{"sku":"C","qty":5}]')$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"NONE","qty":1}]')$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.transfer_out('T2', 'W2', 'NONE', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":0}]')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{}]')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":1}]', 'infinity')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.transfer_out('', 'W2', 'S1', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.transfer_in('NONE')$$);
-SELECT pg_temp.raises('RT032', $$SELECT retail.transfer_in('T1', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.transfer_in('T1', '[{"sku":"NONE","qty":1}]')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.transfer_in('T1', '[{"sku":"A","qty":1,"damaged":-1}]')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.transfer_in('T1', '[]')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.transfer_in('T1', as_of => NULL)$$);
+SELECT raises('RT020', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":6}]')$$, 'what is promised cannot leave: 9 on hand, 4 reserved');
+SELECT raises('RT020', $$SELECT retail.transfer_out('T2', 'S1', 'W2', '[{"sku":"B","qty":1}]')$$, 'what never was there cannot leave');
+SELECT raises('RT016', $$SELECT retail.transfer_out('T2', 'W2', 'W2', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT022', $$SELECT retail.transfer_out('T2', 'W2', 'NORECV', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT030', $$SELECT retail.transfer_out('T1', 'W2', 'S1', '[{"sku":"A","qty":7}]')$$);
+SELECT raises('RT030', $$SELECT retail.transfer_out('T1', 'W2', 'W1', '[{"sku":"A","qty":6},{"sku":"C","qty":5}]')$$);
+SELECT raises('RT001', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"NONE","qty":1}]')$$);
+SELECT raises('RT002', $$SELECT retail.transfer_out('T2', 'W2', 'NONE', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT010', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":0}]')$$);
+SELECT raises('RT011', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{}]')$$);
+SELECT raises('RT014', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":1}]', 'infinity')$$);
+SELECT raises('RT015', $$SELECT retail.transfer_out('', 'W2', 'S1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.transfer_out('T2', 'W2', 'S1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT006', $$SELECT retail.transfer_in('NONE')$$);
+SELECT raises('RT032', $$SELECT retail.transfer_in('T1', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT001', $$SELECT retail.transfer_in('T1', '[{"sku":"NONE","qty":1}]')$$);
+SELECT raises('RT010', $$SELECT retail.transfer_in('T1', '[{"sku":"A","qty":1,"damaged":-1}]')$$);
+SELECT raises('RT011', $$SELECT retail.transfer_in('T1', '[]')$$);
+SELECT raises('RT014', $$SELECT retail.transfer_in('T1', as_of => NULL)$$);
 SELECT is(retail.transfer_in('T1', '[{"sku":"A","qty":3,"damaged":1.0},{"sku":"C","qty":7}]') - '{document_id,transfer_id}'::text[],
 	'{"received":10,"damaged":1,"short":0,"replayed":false}', 'a transfer arrives: two A short, one damaged, two C over');
 SELECT is(pg_temp.stock('A', 'S1') || ' ' || pg_temp.stock('C', 'S1'), '7/0/0/1/0 7/0/0/0/0', '... as it was counted at the door');
 SELECT is(retail.transfer_in('T1', '[{"sku":"A","qty":3,"damaged":1.0},{"sku":"C","qty":7}]') -> 'replayed', 'true', 'a retry is answered');
-SELECT pg_temp.raises('RT030', $$SELECT retail.transfer_in('T1')$$, 'a second arrival with other lines');
+SELECT raises('RT030', $$SELECT retail.transfer_in('T1')$$, 'a second arrival with other lines');
 SELECT retail.transfer_out('T3', 'S1', 'W2', '[{"sku":"A","qty":2},{"sku":"C","qty":1}]'), retail.transfer_out('T4', 'S1', 'W2', '[{"sku":"A","qty":2},{"sku":"C","qty":1}]') \g /dev/null
 SELECT is(retail.transfer_in('T3') - '{document_id,transfer_id}'::text[], '{"received":3,"damaged":0,"short":0,"replayed":false}', 'everything as sent');
 SELECT is(retail.transfer_in('T3') -> 'replayed', 'true', '... and again');
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.transfer_in('T4')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.transfer_in('T4')$$);
 SELECT is(retail.transfer_in('T4', '[{"sku":"C","qty":0}]') -> 'short', '3', 'what is not listed did not arrive');
 SELECT is(pg_temp.stock('A', 'W2') || ' ' || pg_temp.stock('C', 'W2'), '11/4/0/0/0 5/0/0/0/0', '... and is on its way no longer');
 SELECT is((SELECT array_agg(status ORDER BY document_no) FROM retail.stock_transfer), '{received,received,received}', 'all transfers are closed');
@@ -182,24 +149,24 @@ SELECT results_eq($$SELECT node, on_hand, reserved, safety, available, in_transi
 	$$VALUES ('W1', 13::bigint, 0::bigint, 3::bigint, 10::bigint, 0::bigint), ('W2', 11, 4, 0, 7, 0), ('S1', 3, 0, 0, 3, 0)$$, 'available to promise in a channel without safety stock of its own');
 SELECT is((SELECT available FROM retail.available_to_promise('A', 'web') WHERE node = 'W1'), 4::bigint, '... in one that has its own');
 SELECT is((SELECT available FROM retail.available_to_promise('A') WHERE node = 'W1'), 10::bigint, '... and in no channel');
-SELECT pg_temp.raises('RT001', $$SELECT * FROM retail.available_to_promise('NONE')$$);
-SELECT pg_temp.raises('RT003', $$SELECT * FROM retail.available_to_promise('A', 'NONE')$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.set_safety_stock('NONE', 'W1', 1)$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.set_safety_stock('A', 'NONE', 1)$$);
-SELECT pg_temp.raises('RT003', $$SELECT retail.set_safety_stock('A', 'W1', 1, 'off')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.set_safety_stock('A', 'W1', -1)$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.set_safety_stock('A', 'W1', NULL)$$);
-SELECT pg_temp.raises_as('inventory_test_s1', '42501', $$SELECT retail.set_safety_stock('A', 'S1', 1)$$);
+SELECT raises('RT001', $$SELECT * FROM retail.available_to_promise('NONE')$$);
+SELECT raises('RT003', $$SELECT * FROM retail.available_to_promise('A', 'NONE')$$);
+SELECT raises('RT001', $$SELECT retail.set_safety_stock('NONE', 'W1', 1)$$);
+SELECT raises('RT002', $$SELECT retail.set_safety_stock('A', 'NONE', 1)$$);
+SELECT raises('RT003', $$SELECT retail.set_safety_stock('A', 'W1', 1, 'off')$$);
+SELECT raises('RT010', $$SELECT retail.set_safety_stock('A', 'W1', -1)$$);
+SELECT raises('RT010', $$SELECT retail.set_safety_stock('A', 'W1', NULL)$$);
+SELECT raises_as('inventory_test_s1', '42501', $$SELECT retail.set_safety_stock('A', 'S1', 1)$$);
 
 -- ---- holds ---------------------------------------------------------------------------------------
 
 SELECT is(retail.hold_stock('H1', 'web', '[{"sku":"A","node":"W1","qty":3},{"sku":"A","node":"W1","qty":1}]') -> 'replayed', 'false', 'a hold takes all that the channel may promise');
 SELECT is(pg_temp.stock('A', 'W1'), '13/4/0/2/0', '... into reserved');
 SELECT is(retail.hold_stock('H1', 'web', '[{"sku":"A","node":"W1","qty":3},{"sku":"A","node":"W1","qty":1}]', '1 day') -> 'replayed', 'true', 'a retry is answered');
-SELECT pg_temp.raises('RT030', $$SELECT retail.hold_stock('H1', 'web', '[{"sku":"A","node":"W1","qty":3}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.hold_stock('H1', 'app', '[{"sku":"A","node":"W1","qty":3},{"sku":"A","node":"W1","qty":1}]')$$);
-SELECT pg_temp.raises('RT020', $$SELECT retail.hold_stock('H2', 'web', '[{"sku":"A","node":"W1","qty":1}]')$$, 'the channel''s safety stock is kept');
-SELECT pg_temp.raises('RT020', $$SELECT retail.hold_stock('H2', 'app', '[{"sku":"A","node":"S1","qty":1},{"sku":"A","node":"W1","qty":7}]')$$, 'all or nothing');
+SELECT raises('RT030', $$SELECT retail.hold_stock('H1', 'web', '[{"sku":"A","node":"W1","qty":3}]')$$);
+SELECT raises('RT030', $$SELECT retail.hold_stock('H1', 'app', '[{"sku":"A","node":"W1","qty":3},{"sku":"A","node":"W1","qty":1}]')$$);
+SELECT raises('RT020', $$SELECT retail.hold_stock('H2', 'web', '[{"sku":"A","node":"W1","qty":1}]')$$, 'the channel''s safety stock is kept');
+SELECT raises('RT020', $$SELECT retail.hold_stock('H2', 'app', '[{"sku":"A","node":"S1","qty":1},{"sku":"A","node":"W1","qty":7}]')$$, 'all or nothing');
 SELECT is(pg_temp.stock('A', 'S1'), '3/0/0/1/0', '... is nothing');
 SELECT lives_ok($$SELECT retail.hold_stock('H2', 'app', '[{"sku":"A","node":"W1","qty":6}]')$$, 'another channel may go further');
 SELECT is(retail.release_hold('H2') - 'hold_id', '{"state":"released","replayed":false}', 'release gives back');
@@ -211,40 +178,40 @@ SELECT is(retail.ship_hold('H1') - 'hold_id', '{"state":"shipped","replayed":fal
 SELECT is(pg_temp.stock('A', 'W1'), '9/0/0/2/0', '... off the shelf and out of reserved');
 SELECT is(retail.ship_hold('H1') -> 'replayed', 'true', '... once');
 SELECT is((SELECT sum(quantity) FROM retail.movement WHERE ref_type = 'hold' AND reason = 'sale'), -4::numeric, '... with a ledger row');
-SELECT pg_temp.raises('RT031', $$SELECT retail.release_hold('H1')$$);
-SELECT pg_temp.raises('RT031', $$SELECT retail.commit_hold('H2')$$);
-SELECT pg_temp.raises('RT031', $$SELECT retail.ship_hold('H2')$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.commit_hold('NONE')$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.release_hold(NULL)$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.ship_hold('NONE')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.commit_hold('H1', 'infinity')$$);
-SELECT pg_temp.raises(x.code, format('SELECT retail.hold_stock(%L, %L, %L)', x.key, x.channel, x.lines)) FROM (VALUES
+SELECT raises('RT031', $$SELECT retail.release_hold('H1')$$);
+SELECT raises('RT031', $$SELECT retail.commit_hold('H2')$$);
+SELECT raises('RT031', $$SELECT retail.ship_hold('H2')$$);
+SELECT raises('RT006', $$SELECT retail.commit_hold('NONE')$$);
+SELECT raises('RT006', $$SELECT retail.release_hold(NULL)$$);
+SELECT raises('RT006', $$SELECT retail.ship_hold('NONE')$$);
+SELECT raises('RT014', $$SELECT retail.commit_hold('H1', 'infinity')$$);
+SELECT raises(x.code, format('SELECT retail.hold_stock(%L, %L, %L)', x.key, x.channel, x.lines)) FROM (VALUES
 	('RT001', 'H9', 'app', '[{"sku":"NONE","node":"W1","qty":1}]'), ('RT002', 'H9', 'app', '[{"sku":"A","node":"NONE","qty":1}]'), ('RT002', 'H9', 'app', '[{"sku":"A","qty":1}]'),
 	('RT003', 'H9', 'NONE', '[{"sku":"A","node":"W1","qty":1}]'), ('RT010', 'H9', 'app', '[{"sku":"A","node":"W1","qty":0}]'), ('RT011', 'H9', 'app', '[]'), ('RT011', 'H9', 'app', NULL),
 	('RT015', '', 'app', '[{"sku":"A","node":"W1","qty":1}]'), ('RT020', 'H9', 'app', '[{"sku":"B","node":"S1","qty":1}]')) x (code, key, channel, lines);
-SELECT pg_temp.raises('RT014', $$SELECT retail.hold_stock('H9', 'app', '[{"sku":"A","node":"W1","qty":1}]', '0')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.hold_stock('H9', 'app', '[{"sku":"A","node":"W1","qty":1}]', '2 years')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'no error', $$SELECT retail.hold_stock('HS', 'app', '[{"sku":"A","node":"S1","qty":1}]')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.hold_stock('HS2', 'app', '[{"sku":"A","node":"W1","qty":1}]')$$);
-SELECT pg_temp.raises_as('inventory_test_s1', 'RT040', $$SELECT retail.release_hold('H-count')$$);
+SELECT raises('RT014', $$SELECT retail.hold_stock('H9', 'app', '[{"sku":"A","node":"W1","qty":1}]', '0')$$);
+SELECT raises('RT014', $$SELECT retail.hold_stock('H9', 'app', '[{"sku":"A","node":"W1","qty":1}]', '2 years')$$);
+SELECT raises_as('inventory_test_s1', 'no error', $$SELECT retail.hold_stock('HS', 'app', '[{"sku":"A","node":"S1","qty":1}]')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.hold_stock('HS2', 'app', '[{"sku":"A","node":"W1","qty":1}]')$$);
+SELECT raises_as('inventory_test_s1', 'RT040', $$SELECT retail.release_hold('H-count')$$);
 SELECT retail.release_hold('HS') \g /dev/null
 
 -- ---- expiry ---------------------------------------------------------------------------------------
 
 SELECT retail.hold_stock('E1', 'app', '[{"sku":"C","node":"W2","qty":5}]', '10 minutes', '2026-05-01 10:00+00') \g /dev/null
 SELECT is((SELECT concat_ws('/', reserved, available) FROM retail.available_to_promise('C', 'app', '2026-05-01 10:09+00') WHERE node = 'W2'), '5/0', 'a hold counts until it is due');
-SELECT pg_temp.raises('RT020', $$SELECT retail.hold_stock('E2', 'app', '[{"sku":"C","node":"W2","qty":1}]', as_of => '2026-05-01 10:09+00')$$);
+SELECT raises('RT020', $$SELECT retail.hold_stock('E2', 'app', '[{"sku":"C","node":"W2","qty":1}]', as_of => '2026-05-01 10:09+00')$$);
 SELECT is((SELECT concat_ws('/', reserved, available) FROM retail.available_to_promise('C', 'app', '2026-05-01 10:10+00') WHERE node = 'W2'), '0/5', '... and no longer, though nobody has swept it');
 SELECT lives_ok($$SELECT retail.hold_stock('E2', 'app', '[{"sku":"C","node":"W2","qty":5}]', '10 minutes', '2026-05-01 10:10+00')$$, 'a due hold never causes a stock-out');
 SELECT is(pg_temp.stock('C', 'W2'), '5/5/0/0/0', '... and is swept by who needs its units');
-SELECT pg_temp.raises('RT031', $$SELECT retail.commit_hold('E1')$$, 'a swept hold cannot be committed');
+SELECT raises('RT031', $$SELECT retail.commit_hold('E1')$$, 'a swept hold cannot be committed');
 SELECT is(retail.release_hold('E1') - 'hold_id', '{"state":"expired","replayed":true}', '... and has nothing to release');
 SELECT is(retail.commit_hold('E2', '2026-05-01 10:30+00') -> 'state', '"committed"', 'a due hold that nobody swept still has its units');
 SELECT is(retail.release_hold('E2') -> 'state', '"released"', 'a committed hold can be released');
 SELECT retail.hold_stock('E3', 'app', '[{"sku":"C","node":"W2","qty":2},{"sku":"A","node":"W2","qty":1}]', '10 minutes', '2026-05-01 11:00+00'),
 	retail.hold_stock('E4', 'app', '[{"sku":"C","node":"W2","qty":4}]', '10 minutes', '2026-05-01 11:30+00') \g /dev/null
 SELECT is(pg_temp.stock('C', 'W2') || ' ' || pg_temp.stock('A', 'W2'), '5/4/0/0/0 11/5/0/0/0', 'one SKU of a hold was swept, the other not');
-SELECT pg_temp.raises('RT031', $$SELECT retail.commit_hold('E3')$$, '... so it cannot be committed');
+SELECT raises('RT031', $$SELECT retail.commit_hold('E3')$$, '... so it cannot be committed');
 SELECT is(retail.release_hold('E3') - 'hold_id', '{"state":"released","replayed":false}', '... but the rest can be released');
 SELECT is(pg_temp.stock('A', 'W2'), '11/4/0/0/0', '... once');
 SELECT is(retail.run_expire_holds('2026-05-01 11:39+00'), '0 units of expired holds given back', 'the sweeper leaves what is not due');
@@ -253,10 +220,10 @@ SELECT is(pg_temp.stock('C', 'W2'), '0/0/0/0/0', '... which sweeps it');
 SELECT retail.transfer_in('T5'), retail.hold_stock('E5', 'app', '[{"sku":"C","node":"S1","qty":5}]', '10 minutes', '2026-05-01 12:00+00') \g /dev/null
 SELECT is(retail.run_expire_holds('2026-05-01 12:10+00'), '5 units of expired holds given back', 'the sweeper gives back what is due');
 SELECT is(retail.run_expire_holds('2026-05-01 12:10+00'), '0 units of expired holds given back', '... once');
-SELECT pg_temp.raises('RT014', $$SELECT retail.run_expire_holds('infinity')$$);
+SELECT raises('RT014', $$SELECT retail.run_expire_holds('infinity')$$);
 -- A till that reports late takes units that a due hold had: they cannot be promised again.
 SELECT retail.hold_stock('E6', 'app', '[{"sku":"A","node":"S1","qty":3}]', '10 minutes', '2026-05-01 13:00+00'), retail.adjust_stock('A20', 'S1', '[{"sku":"A","qty":-2}]', 'sold') \g /dev/null
-SELECT pg_temp.raises('RT020', $$SELECT retail.hold_stock('E7', 'app', '[{"sku":"A","node":"S1","qty":3}]', as_of => '2026-05-01 14:00+00')$$, 'what a due hold gives back is not promised beyond what is there');
+SELECT raises('RT020', $$SELECT retail.hold_stock('E7', 'app', '[{"sku":"A","node":"S1","qty":3}]', as_of => '2026-05-01 14:00+00')$$, 'what a due hold gives back is not promised beyond what is there');
 SELECT lives_ok($$SELECT retail.hold_stock('E7', 'app', '[{"sku":"A","node":"S1","qty":1}]', as_of => '2026-05-01 14:00+00')$$, '... and up to it is');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity');
 
@@ -270,14 +237,14 @@ SELECT is((SELECT count(*) FROM retail.check_integrity() WHERE invariant = 1), 6
 SELECT results_eq($$SELECT * FROM retail.repair_stock('A')$$, $$VALUES ('A', 'W1', 'on_hand', 99::bigint, 9::bigint), ('A', 'W1', 'reserved', 7, 0)$$, 'one SKU is repaired');
 SELECT is((SELECT count(*) FROM retail.repair_stock()), 4::bigint, '... and the others');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', '... to the ledger and the reservations');
-SELECT pg_temp.raises('RT001', $$SELECT * FROM retail.repair_stock('NONE')$$);
+SELECT raises('RT001', $$SELECT * FROM retail.repair_stock('NONE')$$);
 INSERT INTO retail.movement (sku_id, node_id, condition, quantity, reason, occurred_at, actor) VALUES (-1, retail.node_id('W1'), 'sellable', 1, 'x', now(), 'x');
 SELECT isnt_empty($$SELECT * FROM retail.check_integrity() WHERE object LIKE 'movement of SKU -1%'$$, 'orphans in the ledger are found');
 DELETE FROM retail.movement WHERE sku_id = -1;
 UPDATE retail.stock_transfer SET status = 'in_transit' WHERE document_no = 'T3';
 SELECT isnt_empty($$SELECT * FROM retail.check_integrity() WHERE object = 'transfer T3'$$, 'a transfer that does not match the ledger is found');
 UPDATE retail.stock_transfer SET status = 'received' WHERE document_no = 'T3';
-SELECT pg_temp.raises_as('inventory_test_s1', '42501', $$SELECT * FROM retail.repair_stock()$$);
+SELECT raises_as('inventory_test_s1', '42501', $$SELECT * FROM retail.repair_stock()$$);
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity at the end');
 SELECT * FROM finish();
 ROLLBACK;

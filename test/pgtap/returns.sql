@@ -4,49 +4,6 @@ BEGIN;
 SET client_min_messages = warning;
 SELECT plan(181);
 
--- The SQLSTATE of a statement, and that its hint and detail say something.
-CREATE FUNCTION pg_temp.raises(code text, statement text, about text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	got text;
-	hint text;
-	detail text;
-BEGIN
-	BEGIN
-		EXECUTE statement;
-		got := 'no error';
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS got = RETURNED_SQLSTATE, hint = PG_EXCEPTION_HINT, detail = PG_EXCEPTION_DETAIL;
-		got := got || CASE WHEN hint = '' THEN ' without hint' ELSE '' END || CASE WHEN detail = '' THEN ' without detail' ELSE '' END;
-	END;
-	RETURN is(got, code, coalesce(about, statement));
-END $$;
-
-CREATE FUNCTION pg_temp.detail_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	result text;
-BEGIN
-	EXECUTE statement;
-	RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS result = PG_EXCEPTION_DETAIL;
-	RETURN result;
-END $$;
-
-CREATE FUNCTION pg_temp.raises_as(role text, code text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	got text;
-BEGIN
-	BEGIN
-		PERFORM set_config('role', role, true);
-		EXECUTE statement;
-		got := 'no error';
-		PERFORM set_config('role', 'none', true);
-	EXCEPTION WHEN OTHERS THEN
-		got := SQLSTATE;
-	END;
-	RETURN is(got, code, role || ': ' || statement);
-END $$;
-
 -- The counters of a SKU at a node: on_hand/reserved/in_transit/damaged/quality_hold.
 CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql AS $$
 	SELECT concat_ws('/', s.on_hand, s.reserved, s.in_transit, s.damaged, s.quality_hold)
@@ -108,25 +65,25 @@ SELECT is(retail.record_sale('pos', 'P5', 'S1', '[{"sku":"A","qty":3,"price":6.6
 SELECT is((SELECT payment_no FROM retail.payment WHERE method = 'wechat_pay'), '42', '... keeps its number');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity after sales');
 
-SELECT pg_temp.raises('RT030', $$SELECT retail.record_sale('pos', 'P1', 'S1', '[{"sku":"B","qty":2}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.record_sale('pos', 'P2', 'S2', '[{"sku":"B","qty":4}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.record_sale('pos', 'P2', 'S1', '[{"sku":"B","qty":4}]', member_id => 1)$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', payment_no => '42', method => 'wechat_pay')$$, 'the payment of another sale');
+SELECT raises('RT030', $$SELECT retail.record_sale('pos', 'P1', 'S1', '[{"sku":"B","qty":2}]')$$);
+SELECT raises('RT030', $$SELECT retail.record_sale('pos', 'P2', 'S2', '[{"sku":"B","qty":4}]')$$);
+SELECT raises('RT030', $$SELECT retail.record_sale('pos', 'P2', 'S1', '[{"sku":"B","qty":4}]', member_id => 1)$$);
+SELECT raises('RT030', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', payment_no => '42', method => 'wechat_pay')$$, 'the payment of another sale');
 SELECT is((SELECT count(*) FROM retail.sales_order WHERE external_no = 'P9'), 0::bigint, '... and nothing stays');
-SELECT pg_temp.raises('RT002', $$SELECT retail.record_sale('pos', 'P9', 'NONE', '[{"sku":"B","qty":4}]')$$);
+SELECT raises('RT002', $$SELECT retail.record_sale('pos', 'P9', 'NONE', '[{"sku":"B","qty":4}]')$$);
 SAVEPOINT late;
 SELECT is(retail.record_sale('pos', 'P9', 'SHUT', '[{"sku":"B","qty":4}]') ->> 'oversold', 'true', 'a sale of a store that is closed by now is recorded');
 ROLLBACK TO late;
-SELECT pg_temp.raises('RT003', $$SELECT retail.record_sale('NONE', 'P9', 'S1', '[{"sku":"B","qty":4}]')$$);
+SELECT raises('RT003', $$SELECT retail.record_sale('NONE', 'P9', 'S1', '[{"sku":"B","qty":4}]')$$);
 SELECT is(retail.record_sale('off', 'P9', 'S1', '[{"sku":"B","qty":4}]') ->> 'replayed', 'false', '... and one in a channel that is closed by now');
 ROLLBACK TO late;
-SELECT pg_temp.raises('RT014', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', '2100-01-01')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', NULL)$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.record_sale('pos', '', 'S1', '[{"sku":"B","qty":4}]')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.record_sale('pos', NULL, 'S1', '[{"sku":"B","qty":4}]')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', payment_no => ' ')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', method => NULL)$$);
-SELECT pg_temp.raises(x.code, format('SELECT retail.record_sale(%L, %L, %L, %L)', 'pos', 'P9', 'S1', x.lines)) FROM (VALUES
+SELECT raises('RT014', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', '2100-01-01')$$);
+SELECT raises('RT014', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', NULL)$$);
+SELECT raises('RT015', $$SELECT retail.record_sale('pos', '', 'S1', '[{"sku":"B","qty":4}]')$$);
+SELECT raises('RT015', $$SELECT retail.record_sale('pos', NULL, 'S1', '[{"sku":"B","qty":4}]')$$);
+SELECT raises('RT015', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', payment_no => ' ')$$);
+SELECT raises('RT015', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"B","qty":4}]', method => NULL)$$);
+SELECT raises(x.code, format('SELECT retail.record_sale(%L, %L, %L, %L)', 'pos', 'P9', 'S1', x.lines)) FROM (VALUES
 	('RT001', '[{"sku":"NONE","qty":1}]'), ('RT010', '[{"sku":"A"}]'), ('RT010', '[{"sku":"A","qty":0}]'), ('RT010', '[{"sku":"A","qty":-1}]'), ('RT010', '[{"sku":"A","qty":1.5}]'),
 	('RT010', '[{"sku":"A","qty":"1"}]'), ('RT010', '[{"sku":"A","qty":1e12}]'), ('RT010', '[{"sku":"A","qty":1000000000,"price":0},{"sku":"A","qty":1,"price":0}]'),
 	('RT011', NULL), ('RT011', 'null'), ('RT011', '[]'), ('RT011', '{"sku":"A","qty":1}'), ('RT011', '[7]'), ('RT011', '[{"qty":1}]'), ('RT011', '[{"sku":1,"qty":1}]'),
@@ -134,11 +91,11 @@ SELECT pg_temp.raises(x.code, format('SELECT retail.record_sale(%L, %L, %L, %L)'
 	('RT012', '[{"sku":"C","qty":1}]'), ('RT012', '[{"sku":"A","qty":1,"price":-1}]'), ('RT012', '[{"sku":"A","qty":1,"price":1.005}]'), ('RT012', '[{"sku":"A","qty":1,"price":"1"}]'),
 	('RT012', '[{"sku":"A","qty":1,"price":1e9}]'), ('RT012', '[{"sku":"A","qty":1,"discount":-0.01}]'), ('RT012', '[{"sku":"A","qty":1,"discount":9.91}]'),
 	('RT012', '[{"sku":"A","qty":100,"price":100000000}]')) x (code, lines);
-SELECT pg_temp.raises('RT011', format('SELECT retail.record_sale(%L, %L, %L, %L)', 'pos', 'P9', 'S1', (SELECT jsonb_agg('{"sku":"A","qty":1}'::jsonb) FROM generate_series(1, 201))), '201 lines');
+SELECT raises('RT011', format('SELECT retail.record_sale(%L, %L, %L, %L)', 'pos', 'P9', 'S1', (SELECT jsonb_agg('{"sku":"A","qty":1}'::jsonb) FROM generate_series(1, 201))), '201 lines');
 SELECT lives_ok(format('SELECT retail.record_sale(%L, %L, %L, %L)', 'pos', 'P200', 'S2', (SELECT jsonb_agg('{"sku":"A","qty":1}'::jsonb) FROM generate_series(1, 200))), '200 lines');
-SELECT pg_temp.raises_as('returns_test_s1', 'no error', $$SELECT retail.record_sale('pos', 'P6', 'S1', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises_as('returns_test_s1', 'RT040', $$SELECT retail.record_sale('pos', 'P9', 'S2', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises_as('returns_test_desk', '42501', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises_as('returns_test_s1', 'no error', $$SELECT retail.record_sale('pos', 'P6', 'S1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises_as('returns_test_s1', 'RT040', $$SELECT retail.record_sale('pos', 'P9', 'S2', '[{"sku":"A","qty":1}]')$$);
+SELECT raises_as('returns_test_desk', '42501', $$SELECT retail.record_sale('pos', 'P9', 'S1', '[{"sku":"A","qty":1}]')$$);
 
 -- ---- returns ------------------------------------------------------------------------------
 
@@ -157,27 +114,27 @@ SELECT results_eq($$SELECT kind, detail ->> 'return_no', (detail ->> 'amount')::
 	$$VALUES ('sold', NULL, NULL), ('returned', 'B4', 16.17)$$, '... and an event');
 SELECT is((SELECT count(*) FROM retail.movement m JOIN retail.sales_return r ON m.ref_type = 'return' AND m.ref_id = r.return_id WHERE m.reason = 'return' AND m.condition = 'quality_hold'), 5::bigint, 'ledger rows');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity after returns');
-SELECT pg_temp.raises('RT032', $$SELECT retail.return_order('B9', 'pos', 'P5', 'S1', '[{"sku":"A","qty":1}]')$$, 'no more than was shipped');
-SELECT pg_temp.raises('RT032', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1},{"sku":"B","qty":1}]')$$, '... lines are summed first');
-SELECT is(pg_temp.detail_of($$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":2}]')$$), 'SKU "B": 2 to return, 3 shipped, 2 returned before.', '... it says the numbers');
-SELECT pg_temp.raises('RT032', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"C","qty":1}]')$$, 'what the order never had');
-SELECT pg_temp.raises('RT030', $$SELECT retail.return_order('B1', 'pos', 'P5', 'S2', '[{"sku":"A","qty":2}]', '太大')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.return_order('B1', 'pos', 'P5', 'S2', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises('RT030', $$SELECT retail.return_order('B1', 'pos', 'P1', 'S2', '[{"sku":"A","qty":1}]', '太大')$$);
-SELECT pg_temp.raises('RT001', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"NONE","qty":1}]')$$);
-SELECT pg_temp.raises('RT002', $$SELECT retail.return_order('B9', 'pos', 'P1', 'NONE', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises('RT022', $$SELECT retail.return_order('B9', 'pos', 'P1', 'NORECV', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises('RT003', $$SELECT retail.return_order('B9', 'NONE', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.return_order('B9', 'pos', 'NONE', 'S1', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises('RT010', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":0}]')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[]')$$);
-SELECT pg_temp.raises('RT011', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', NULL)$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]', as_of => 'infinity')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.return_order('', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]', '')$$);
-SELECT pg_temp.raises_as('returns_test_s2', 'RT040', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
-SELECT pg_temp.raises_as('returns_test_desk', 'no error', $$SELECT retail.return_order('B5', 'pos', 'P6', 'S1', '[{"sku":"A","qty":1}]')$$);
-SELECT pg_temp.raises_as('returns_test_bi', '42501', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT032', $$SELECT retail.return_order('B9', 'pos', 'P5', 'S1', '[{"sku":"A","qty":1}]')$$, 'no more than was shipped');
+SELECT raises('RT032', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1},{"sku":"B","qty":1}]')$$, '... lines are summed first');
+SELECT is(detail_of($$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":2}]')$$), 'SKU "B": 2 to return, 3 shipped, 2 returned before.', '... it says the numbers');
+SELECT raises('RT032', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"C","qty":1}]')$$, 'what the order never had');
+SELECT raises('RT030', $$SELECT retail.return_order('B1', 'pos', 'P5', 'S2', '[{"sku":"A","qty":2}]', '太大')$$);
+SELECT raises('RT030', $$SELECT retail.return_order('B1', 'pos', 'P5', 'S2', '[{"sku":"A","qty":1}]')$$);
+SELECT raises('RT030', $$SELECT retail.return_order('B1', 'pos', 'P1', 'S2', '[{"sku":"A","qty":1}]', '太大')$$);
+SELECT raises('RT001', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"NONE","qty":1}]')$$);
+SELECT raises('RT002', $$SELECT retail.return_order('B9', 'pos', 'P1', 'NONE', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT022', $$SELECT retail.return_order('B9', 'pos', 'P1', 'NORECV', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT003', $$SELECT retail.return_order('B9', 'NONE', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT006', $$SELECT retail.return_order('B9', 'pos', 'NONE', 'S1', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT010', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":0}]')$$);
+SELECT raises('RT011', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[]')$$);
+SELECT raises('RT011', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', NULL)$$);
+SELECT raises('RT014', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]', as_of => 'infinity')$$);
+SELECT raises('RT015', $$SELECT retail.return_order('', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
+SELECT raises('RT015', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]', '')$$);
+SELECT raises_as('returns_test_s2', 'RT040', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
+SELECT raises_as('returns_test_desk', 'no error', $$SELECT retail.return_order('B5', 'pos', 'P6', 'S1', '[{"sku":"A","qty":1}]')$$);
+SELECT raises_as('returns_test_bi', '42501', $$SELECT retail.return_order('B9', 'pos', 'P1', 'S1', '[{"sku":"B","qty":1}]')$$);
 
 -- ---- an order that is shipped in part, cancelled in part and returned -------------------------
 
@@ -185,12 +142,12 @@ SELECT retail.receive_stock('R2', 'S1', '[{"sku":"A","qty":20},{"sku":"B","qty":
 SELECT o.order_id AS placed, (o.parcels -> 0 ->> 'shipment_id')::bigint AS parcel
 	FROM retail.place_order('app', 'O1', '[{"sku":"A","qty":3,"price":7,"discount":1},{"sku":"B","qty":2,"price":1.11}]', '{"region":"CN"}', freight => 5, as_of => '2026-05-03 02:00+00') o \gset
 SELECT is((SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = :placed), :parcel::bigint, 'one parcel');
-SELECT pg_temp.raises('RT032', $$SELECT retail.return_order('B9', 'app', 'O1', 'S1', '[{"sku":"A","qty":1}]')$$, 'nothing was shipped yet');
+SELECT raises('RT032', $$SELECT retail.return_order('B9', 'app', 'O1', 'S1', '[{"sku":"A","qty":1}]')$$, 'nothing was shipped yet');
 SELECT retail.record_payment('app', 'O1', 'W1', 27.22), retail.ship_order(:parcel, 'T1', '[{"sku":"A","qty":2},{"sku":"B","qty":1}]') \g /dev/null
 SELECT is(retail.cancel_order('app', 'O1', '[{"sku":"A","qty":1}]') ->> 'cancelled_amount', '6.67', 'one of three A for 20.00 is cancelled: 6.67');
 SELECT is(retail.return_order('B6', 'app', 'O1', 'S2', '[{"sku":"A","qty":1}]') -> 'amount', '6.66', 'one comes back: 6.66');
 SELECT is(retail.return_order('B7', 'app', 'O1', 'S2', '[{"sku":"A","qty":1},{"sku":"B","qty":1}]') -> 'amount', '7.78', 'and the last: 6.67, with a B for 1.11');
-SELECT pg_temp.raises('RT032', $$SELECT retail.return_order('B9', 'app', 'O1', 'S2', '[{"sku":"B","qty":1}]')$$, 'the other B is still here');
+SELECT raises('RT032', $$SELECT retail.return_order('B9', 'app', 'O1', 'S2', '[{"sku":"B","qty":1}]')$$, 'the other B is still here');
 SELECT retail.cancel_order('app', 'O1') \g /dev/null
 SELECT results_eq(format('SELECT total, cancelled_amount, returned_amount, freight_cancelled FROM retail.sales_order WHERE order_id = %s', :placed), 'VALUES (27.22, 7.78, 14.44, 0.00)',
 	'all but the freight was cancelled or returned');
@@ -212,11 +169,11 @@ SELECT is(retail.inspect_return('B4', '[{"sku":"B","sellable":1}]', 'I1', '2026-
 SELECT is(retail.inspect_return('B4', '[{"sku":"B","sellable":1}]', 'I1') - 'return_id', '{"sellable":1,"damaged":0,"left":2,"status":"received","replayed":true}', 'a retry gets the first answer');
 SELECT results_eq($$SELECT x.sellable, x.damaged FROM retail.return_line x JOIN retail.sales_return r USING (return_id) WHERE r.return_no = 'B4' ORDER BY line_no$$, 'VALUES (1::bigint, 0::bigint), (0, 0)', '... and finds nothing new');
 SELECT is((SELECT quality_hold FROM retail.stock WHERE sku_id = retail.sku_id('B') AND node_id = retail.node_id('S1')), 1::bigint, 'one B still waits');
-SELECT pg_temp.raises('RT030', $$SELECT retail.inspect_return('B4', '[{"sku":"B","damaged":1}]', 'I1')$$);
-SELECT pg_temp.raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"B","sellable":1,"damaged":1}]')$$);
-SELECT pg_temp.raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"B","sellable":1},{"sku":"B","damaged":1}]')$$);
-SELECT is(pg_temp.detail_of($$SELECT retail.inspect_return('B4', '[{"sku":"B","sellable":1,"damaged":1}]')$$), 'SKU "B": 1 sellable and 1 damaged, 2 returned, 1 inspected before.', '... it says the numbers');
-SELECT pg_temp.raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"C","sellable":1}]')$$);
+SELECT raises('RT030', $$SELECT retail.inspect_return('B4', '[{"sku":"B","damaged":1}]', 'I1')$$);
+SELECT raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"B","sellable":1,"damaged":1}]')$$);
+SELECT raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"B","sellable":1},{"sku":"B","damaged":1}]')$$);
+SELECT is(detail_of($$SELECT retail.inspect_return('B4', '[{"sku":"B","sellable":1,"damaged":1}]')$$), 'SKU "B": 1 sellable and 1 damaged, 2 returned, 1 inspected before.', '... it says the numbers');
+SELECT raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"C","sellable":1}]')$$);
 SELECT is(retail.inspect_return('B4', '[{"sku":"B","damaged":1.0},{"sku":"A","sellable":1,"damaged":0}]', as_of => '2026-05-05 10:00+00') - 'return_id',
 	'{"sellable":1,"damaged":1,"left":0,"status":"inspected","replayed":false}', 'the rest is inspected');
 SELECT results_eq($$SELECT status, inspected_at FROM retail.sales_return WHERE return_no = 'B4'$$, $$VALUES ('inspected', '2026-05-05 10:00+00'::timestamptz)$$, '... and with it the return');
@@ -224,18 +181,18 @@ SELECT results_eq($$SELECT m.condition, sum(m.quantity) FROM retail.movement m J
 	WHERE r.return_no = 'B4' AND m.reason = 'inspection' GROUP BY 1 ORDER BY 1$$, $$VALUES ('damaged', 1::numeric), ('quality_hold', -3), ('sellable', 2)$$, '... in the ledger');
 SELECT is((SELECT count(*) FROM retail.order_event e JOIN retail.sales_order o USING (order_id) WHERE o.external_no = 'P1' AND e.kind = 'inspected'), 2::bigint, '... with an event for each part');
 SELECT is(retail.inspect_return('B4', '[{"sku":"B","sellable":1}]', 'I1') -> 'left', '2', 'a late retry still gets the first answer');
-SELECT pg_temp.raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"A","sellable":1}]', 'I2')$$);
+SELECT raises('RT032', $$SELECT retail.inspect_return('B4', '[{"sku":"A","sellable":1}]', 'I2')$$);
 SELECT is(retail.inspect_return('B1', '[{"sku":"A","damaged":1}]', 'I1') -> 'status', '"inspected"', 'numbers of inspections are those of a return');
 SELECT is(pg_temp.stock('A', 'S2'), '-202/0/0/1/2', '... at the node where the goods are');
-SELECT pg_temp.raises('RT006', $$SELECT retail.inspect_return('NONE', '[{"sku":"A","sellable":1}]')$$);
-SELECT pg_temp.raises('RT014', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]', as_of => NULL)$$);
-SELECT pg_temp.raises('RT015', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]', '')$$);
-SELECT pg_temp.raises(x.code, format('SELECT retail.inspect_return(%L, %L)', 'B6', x.lines)) FROM (VALUES ('RT001', '[{"sku":"NONE","sellable":1}]'), ('RT010', '[{"sku":"A"}]'),
+SELECT raises('RT006', $$SELECT retail.inspect_return('NONE', '[{"sku":"A","sellable":1}]')$$);
+SELECT raises('RT014', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]', as_of => NULL)$$);
+SELECT raises('RT015', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]', '')$$);
+SELECT raises(x.code, format('SELECT retail.inspect_return(%L, %L)', 'B6', x.lines)) FROM (VALUES ('RT001', '[{"sku":"NONE","sellable":1}]'), ('RT010', '[{"sku":"A"}]'),
 	('RT010', '[{"sku":"A","sellable":0,"damaged":0}]'), ('RT010', '[{"sku":"A","sellable":-1}]'), ('RT010', '[{"sku":"A","sellable":0.5}]'), ('RT010', '[{"sku":"A","damaged":"1"}]'),
 	('RT011', NULL), ('RT011', '[]'), ('RT011', '[1]'), ('RT011', '[{"sellable":1}]')) x (code, lines);
-SELECT pg_temp.raises_as('returns_test_s1', 'RT040', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]')$$);
-SELECT pg_temp.raises_as('returns_test_s2', 'no error', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]')$$);
-SELECT pg_temp.raises_as('returns_test_desk', '42501', $$SELECT retail.inspect_return('B7', '[{"sku":"A","sellable":1}]')$$);
+SELECT raises_as('returns_test_s1', 'RT040', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]')$$);
+SELECT raises_as('returns_test_s2', 'no error', $$SELECT retail.inspect_return('B6', '[{"sku":"A","sellable":1}]')$$);
+SELECT raises_as('returns_test_desk', '42501', $$SELECT retail.inspect_return('B7', '[{"sku":"A","sellable":1}]')$$);
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity after inspection');
 
 -- ---- the service desk -----------------------------------------------------------------------------
@@ -247,14 +204,14 @@ SELECT results_eq(format($$SELECT x ->> 'channel', x ->> 'external_no', x ->> 't
 SELECT is(jsonb_path_query_array(:'seen'::jsonb, '$.parcels[0].lines[*].sku'), '["A", "B"]', '... what is in a parcel');
 SELECT is(jsonb_path_query_array(:'seen'::jsonb, '$.returns[0].lines[*].sellable'), '[1]', '... and what inspection found');
 SELECT ok(:'seen' !~ 'freight_cost|request_hash', '... not what it costs the chain');
-SELECT pg_temp.raises('RT003', $$SELECT retail.order_status('NONE', 'O1')$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.order_status('app', 'NONE')$$);
-SELECT pg_temp.raises('RT006', $$SELECT retail.order_status('off', NULL)$$, 'an inactive channel is known');
-SELECT pg_temp.raises_as('returns_test_desk', 'no error', $$SELECT retail.order_status('app', 'O1')$$);
-SELECT pg_temp.raises_as('returns_test_s1', 'no error', $$SELECT retail.order_status('app', 'O1')$$);
-SELECT pg_temp.raises_as('returns_test_s2', 'RT040', $$SELECT retail.order_status('app', 'O1')$$);
-SELECT pg_temp.raises_as('returns_test_bi', '42501', $$SELECT retail.order_status('app', 'O1')$$);
-SELECT pg_temp.raises('RT040', $$SET LOCAL ROLE returns_test_s2; SELECT retail.order_status('app', 'O1')$$, 'the refusal says why');
+SELECT raises('RT003', $$SELECT retail.order_status('NONE', 'O1')$$);
+SELECT raises('RT006', $$SELECT retail.order_status('app', 'NONE')$$);
+SELECT raises('RT006', $$SELECT retail.order_status('off', NULL)$$, 'an inactive channel is known');
+SELECT raises_as('returns_test_desk', 'no error', $$SELECT retail.order_status('app', 'O1')$$);
+SELECT raises_as('returns_test_s1', 'no error', $$SELECT retail.order_status('app', 'O1')$$);
+SELECT raises_as('returns_test_s2', 'RT040', $$SELECT retail.order_status('app', 'O1')$$);
+SELECT raises_as('returns_test_bi', '42501', $$SELECT retail.order_status('app', 'O1')$$);
+SELECT raises('RT040', $$SET LOCAL ROLE returns_test_s2; SELECT retail.order_status('app', 'O1')$$, 'the refusal says why');
 RESET ROLE;
 
 -- ---- integrity: each kind of damage is found -----------------------------------------------------------

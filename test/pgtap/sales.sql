@@ -5,34 +5,6 @@ SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
 SELECT plan(234);
 
--- The SQLSTATE of a statement, and that its hint and detail say something.
-CREATE FUNCTION pg_temp.raises(code text, statement text, about text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	got text;
-	hint text;
-	detail text;
-BEGIN
-	BEGIN
-		EXECUTE statement;
-		got := 'no error';
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS got = RETURNED_SQLSTATE, hint = PG_EXCEPTION_HINT, detail = PG_EXCEPTION_DETAIL;
-		got := got || CASE WHEN hint = '' THEN ' without hint' ELSE '' END || CASE WHEN detail = '' THEN ' without detail' ELSE '' END;
-	END;
-	RETURN is(got, code, coalesce(about, statement));
-END $$;
-
-CREATE FUNCTION pg_temp.detail_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	result text;
-BEGIN
-	EXECUTE statement;
-	RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS result = PG_EXCEPTION_DETAIL;
-	RETURN result;
-END $$;
-
 CREATE FUNCTION pg_temp.as_role(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	result text;
@@ -108,15 +80,15 @@ SELECT is_empty($$ SELECT q, a FROM generate_series(1, 40) q, generate_series(0,
 SELECT lives_ok($$ SELECT pg_temp.place('P1', '[{"sku": "A", "qty": 2}, {"sku": "B", "qty": 3}]') $$, 'an order');
 SELECT is(pg_temp.order_state('P1'), 'open unpaid 35.99 0.00 0.00 0.00', '... is unpaid');
 SELECT is(pg_temp.stock('A', 'W1'), '20/2', '... its stock is held');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('P1')), 'an unpaid order does not leave');
+SELECT raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('P1')), 'an unpaid order does not leave');
 SELECT is(pg_temp.answer(retail.record_payment('mp', 'P1', 'pay1', 5.99, 'wechat', '2026-03-02 02:05+00')),
 	'{"due": 30.00, "paid": 5.99, "status": "open", "refunded": 0.00, "replayed": false, "payment_state": "partly_paid"}', 'a part is paid');
 SELECT is((pg_temp.order_row('P1')).payment_due_at, '2026-03-02 02:30+00', '... the rest is due');
 SELECT is(pg_temp.promises('P1'), 'A held 2=2+0+0; B held 3=3+0+0', '... the stock still on hold');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('P1')), 'a partly paid order does not leave');
+SELECT raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('P1')), 'a partly paid order does not leave');
 SELECT is(pg_temp.answer(retail.record_payment('mp', 'P1', 'pay1', 5.990, 'wechat', '2026-03-02 02:06+00')),
 	'{"due": 30.00, "paid": 5.99, "status": "open", "refunded": 0.00, "replayed": true, "payment_state": "partly_paid"}', 'a retry counts once');
-SELECT pg_temp.raises('RT030', $$ SELECT retail.record_payment('mp', 'P1', 'pay1', 6, 'wechat') $$, 'the number with another amount');
+SELECT raises('RT030', $$ SELECT retail.record_payment('mp', 'P1', 'pay1', 6, 'wechat') $$, 'the number with another amount');
 SELECT is(pg_temp.answer(retail.record_payment('mp', 'P1', 'pay1', 30, 'card', '2026-03-02 02:10+00')),
 	'{"due": 0.00, "paid": 35.99, "status": "open", "refunded": 0.00, "replayed": false, "payment_state": "paid"}', 'the number of another method, and all is paid');
 SELECT is((pg_temp.order_row('P1')).payment_due_at, NULL, '... nothing is due');
@@ -129,28 +101,28 @@ SELECT is(pg_temp.answer(retail.record_payment('mp', 'P1', 'pay2', 1, as_of => '
 SELECT is(pg_temp.answer(retail.record_refund('mp', 'P1', 'ref1', 1, as_of => '2026-03-02 02:12+00')),
 	'{"due": 0.00, "paid": 36.99, "status": "open", "refunded": 1.00, "replayed": false, "payment_state": "paid"}', '... and refunded');
 SELECT is(retail.record_refund('mp', 'P1', 'ref1', 1, as_of => '2026-03-02 02:13+00') ->> 'replayed', 'true', '... once');
-SELECT pg_temp.raises('RT032', $$ SELECT retail.record_refund('mp', 'P1', 'ref2', 36) $$, 'no more is refunded than was paid');
-SELECT is(pg_temp.detail_of($$ SELECT retail.record_refund('mp', 'P1', 'ref2', 36) $$), 'Refund of 36; 36.99 was paid and 1.00 refunded so far.', '... with numbers');
-SELECT pg_temp.raises('RT030', $$ SELECT retail.record_refund('mp', 'P1', 'pay2', 1) $$, 'a refund cannot have the number of a payment');
+SELECT raises('RT032', $$ SELECT retail.record_refund('mp', 'P1', 'ref2', 36) $$, 'no more is refunded than was paid');
+SELECT is(detail_of($$ SELECT retail.record_refund('mp', 'P1', 'ref2', 36) $$), 'Refund of 36; 36.99 was paid and 1.00 refunded so far.', '... with numbers');
+SELECT raises('RT030', $$ SELECT retail.record_refund('mp', 'P1', 'pay2', 1) $$, 'a refund cannot have the number of a payment');
 SELECT is(pg_temp.events('P1'), 'placed partly_paid paid paid refunded', 'events of refunds');
 
 SELECT pg_temp.place('P2', '[{"sku": "A", "qty": 1}]') \g /dev/null
-SELECT pg_temp.raises('RT030', $$ SELECT retail.record_payment('mp', 'P2', 'pay1', 5.99, 'wechat') $$, 'the number for another order');
+SELECT raises('RT030', $$ SELECT retail.record_payment('mp', 'P2', 'pay1', 5.99, 'wechat') $$, 'the number for another order');
 SELECT is((pg_temp.order_row('P2')).paid, 0.00, '... changes nothing');
-SELECT pg_temp.raises('RT003', $$ SELECT retail.record_payment('nowhere', 'P2', 'x', 1) $$);
-SELECT pg_temp.raises('RT003', $$ SELECT retail.record_payment(NULL, 'P2', 'x', 1) $$);
-SELECT pg_temp.raises('RT006', $$ SELECT retail.record_payment('mp', 'P0', 'x', 1) $$);
-SELECT pg_temp.raises('RT006', $$ SELECT retail.record_payment('app', 'P2', 'x', 1) $$);
-SELECT pg_temp.raises('RT006', $$ SELECT retail.record_payment('mp', NULL, 'x', 1) $$);
-SELECT pg_temp.raises('RT012', format('SELECT retail.record_payment(''mp'', ''P2'', ''x'', %s)', a)) FROM unnest('{0,-1,1.001,"NULL",''NaN'',1000000000}'::text[]) a;
-SELECT pg_temp.raises('RT012', format('SELECT retail.record_refund(''mp'', ''P2'', ''x'', %s)', a)) FROM unnest('{0,-1,"NULL"}'::text[]) a;
-SELECT pg_temp.raises('RT014', $$ SELECT retail.record_payment('mp', 'P2', 'x', 1, as_of => 'infinity') $$);
-SELECT pg_temp.raises('RT014', $$ SELECT retail.record_refund('mp', 'P2', 'x', 1, as_of => NULL) $$);
-SELECT pg_temp.raises('RT015', $$ SELECT retail.record_payment('mp', 'P2', '', 1) $$);
-SELECT pg_temp.raises('RT015', $$ SELECT retail.record_payment('mp', 'P2', 'x', 1, NULL) $$);
-SELECT pg_temp.raises('RT015', $$ SELECT retail.record_refund('mp', 'P2', NULL, 1) $$);
-SELECT pg_temp.raises('RT032', $$ SELECT retail.record_refund('mp', 'P2', 'x', 0.01) $$, 'nothing was paid, nothing is refunded');
-SELECT pg_temp.raises('RT006', $$ SELECT retail.record_refund('mp', 'P0', 'x', 1) $$);
+SELECT raises('RT003', $$ SELECT retail.record_payment('nowhere', 'P2', 'x', 1) $$);
+SELECT raises('RT003', $$ SELECT retail.record_payment(NULL, 'P2', 'x', 1) $$);
+SELECT raises('RT006', $$ SELECT retail.record_payment('mp', 'P0', 'x', 1) $$);
+SELECT raises('RT006', $$ SELECT retail.record_payment('app', 'P2', 'x', 1) $$);
+SELECT raises('RT006', $$ SELECT retail.record_payment('mp', NULL, 'x', 1) $$);
+SELECT raises('RT012', format('SELECT retail.record_payment(''mp'', ''P2'', ''x'', %s)', a)) FROM unnest('{0,-1,1.001,"NULL",''NaN'',1000000000}'::text[]) a;
+SELECT raises('RT012', format('SELECT retail.record_refund(''mp'', ''P2'', ''x'', %s)', a)) FROM unnest('{0,-1,"NULL"}'::text[]) a;
+SELECT raises('RT014', $$ SELECT retail.record_payment('mp', 'P2', 'x', 1, as_of => 'infinity') $$);
+SELECT raises('RT014', $$ SELECT retail.record_refund('mp', 'P2', 'x', 1, as_of => NULL) $$);
+SELECT raises('RT015', $$ SELECT retail.record_payment('mp', 'P2', '', 1) $$);
+SELECT raises('RT015', $$ SELECT retail.record_payment('mp', 'P2', 'x', 1, NULL) $$);
+SELECT raises('RT015', $$ SELECT retail.record_refund('mp', 'P2', NULL, 1) $$);
+SELECT raises('RT032', $$ SELECT retail.record_refund('mp', 'P2', 'x', 0.01) $$, 'nothing was paid, nothing is refunded');
+SELECT raises('RT006', $$ SELECT retail.record_refund('mp', 'P0', 'x', 1) $$);
 
 -- On delivery: nothing is due until the goods arrive.
 SELECT pg_temp.place('D1', '[{"sku": "A", "qty": 1}]', payment => 'on_delivery') \g /dev/null
@@ -233,7 +205,7 @@ SELECT is(retail.run_release_unpaid('2026-03-02 02:31+00'), '2 unpaid orders can
 SELECT is(pg_temp.order_state('L7'), 'cancelled partly_paid 16.00 7.00 16.00 6.00', '... one that is partly paid too');
 SELECT is(pg_temp.last_event('L7', 'cancelled') -> 'refund_due', '7.00', '... what was paid is owed back');
 SELECT is(retail.run_release_unpaid('2026-03-02 03:01+00'), '1 unpaid orders cancelled, 1 units given back', '... the next later');
-SELECT pg_temp.raises('RT014', $$ SELECT retail.run_release_unpaid(NULL) $$);
+SELECT raises('RT014', $$ SELECT retail.run_release_unpaid(NULL) $$);
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
 -- ---- cancellation ------------------------------------------------------------------
@@ -249,20 +221,20 @@ SELECT is(pg_temp.promises('C1'), 'B held 3=2+0+1; C held 2=2+0+0', '... of its 
 SELECT is(pg_temp.stock('B', 'W1'), '50/6', '... and of stock');
 SELECT is(pg_temp.answer(retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 1}]', 'too many', 'c1', '2026-03-02 02:02+00')),
 	'{"status": "open", "replayed": true, "refund_due": 0, "cancelled_units": 1, "cancelled_amount": 3.33}', 'the same number cancels once');
-SELECT pg_temp.raises('RT030', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 2}]', cancel_no => 'c1') $$, 'with other lines it is refused');
-SELECT pg_temp.raises('RT030', $$ SELECT retail.cancel_order('mp', 'C1', cancel_no => 'c1') $$, '... and for the whole');
+SELECT raises('RT030', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 2}]', cancel_no => 'c1') $$, 'with other lines it is refused');
+SELECT raises('RT030', $$ SELECT retail.cancel_order('mp', 'C1', cancel_no => 'c1') $$, '... and for the whole');
 SELECT is(retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 1}]', cancel_no => 'c2') -> 'cancelled_amount', '3.32', 'the next unit has its own share');
-SELECT pg_temp.raises('RT032', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 1}, {"sku": "B", "qty": 1}]') $$, 'no more units than there are');
-SELECT is(pg_temp.detail_of($$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 2}]') $$), 'SKU B: 2 to cancel, but of 3 units 0 were shipped and 2 cancelled before.', '... with numbers');
-SELECT pg_temp.raises('RT032', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "A", "qty": 1}]') $$, 'nor of a SKU that was not ordered');
-SELECT pg_temp.raises('RT001', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "X", "qty": 1}]') $$);
-SELECT pg_temp.raises('RT010', format('SELECT retail.cancel_order(''mp'', ''C1'', ''[{"sku": "B", "qty": %s}]'')', q)) FROM unnest('{0,-1,0.5,"null"}'::text[]) q;
-SELECT pg_temp.raises('RT011', format('SELECT retail.cancel_order(''mp'', ''C1'', %L)', l)) FROM unnest(ARRAY['[]', '{}', '[3]', '[{"qty": 1}]']) l;
-SELECT pg_temp.raises('RT003', $$ SELECT retail.cancel_order('nowhere', 'C1') $$);
-SELECT pg_temp.raises('RT006', $$ SELECT retail.cancel_order('mp', 'C0') $$);
-SELECT pg_temp.raises('RT014', $$ SELECT retail.cancel_order('mp', 'C1', as_of => '1999-12-31') $$);
-SELECT pg_temp.raises('RT015', $$ SELECT retail.cancel_order('mp', 'C1', reason => NULL) $$);
-SELECT pg_temp.raises('RT015', $$ SELECT retail.cancel_order('mp', 'C1', cancel_no => ' ') $$);
+SELECT raises('RT032', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 1}, {"sku": "B", "qty": 1}]') $$, 'no more units than there are');
+SELECT is(detail_of($$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 2}]') $$), 'SKU B: 2 to cancel, but of 3 units 0 were shipped and 2 cancelled before.', '... with numbers');
+SELECT raises('RT032', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "A", "qty": 1}]') $$, 'nor of a SKU that was not ordered');
+SELECT raises('RT001', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "X", "qty": 1}]') $$);
+SELECT raises('RT010', format('SELECT retail.cancel_order(''mp'', ''C1'', ''[{"sku": "B", "qty": %s}]'')', q)) FROM unnest('{0,-1,0.5,"null"}'::text[]) q;
+SELECT raises('RT011', format('SELECT retail.cancel_order(''mp'', ''C1'', %L)', l)) FROM unnest(ARRAY['[]', '{}', '[3]', '[{"qty": 1}]']) l;
+SELECT raises('RT003', $$ SELECT retail.cancel_order('nowhere', 'C1') $$);
+SELECT raises('RT006', $$ SELECT retail.cancel_order('mp', 'C0') $$);
+SELECT raises('RT014', $$ SELECT retail.cancel_order('mp', 'C1', as_of => '1999-12-31') $$);
+SELECT raises('RT015', $$ SELECT retail.cancel_order('mp', 'C1', reason => NULL) $$);
+SELECT raises('RT015', $$ SELECT retail.cancel_order('mp', 'C1', cancel_no => ' ') $$);
 SELECT is(pg_temp.lines('C1'), 'B:3=1+0+2,0,0;6.65 C:2=2+0+0,0,0;0.00', 'what is refused changes nothing');
 SELECT is(pg_temp.answer(retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 1}]', cancel_no => 'c3')),
 	'{"status": "open", "replayed": false, "refund_due": 0, "cancelled_units": 1, "cancelled_amount": 3.33}', 'the last unit of a line');
@@ -280,7 +252,7 @@ SELECT is(pg_temp.answer(retail.cancel_order('mp', 'C1', as_of => '2026-03-02 02
 SELECT is(pg_temp.order_state('C1'), 'cancelled paid 73.98 40.00 73.98 14.00', '... all of it');
 SELECT is(pg_temp.answer(retail.cancel_order('mp', 'C1')),
 	'{"status": "cancelled", "replayed": true, "refund_due": 40.00, "cancelled_units": 1, "cancelled_amount": 39.00}', 'cancelling the whole again is harmless');
-SELECT pg_temp.raises('RT032', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "C", "qty": 1}]') $$, 'a line of it is refused');
+SELECT raises('RT032', $$ SELECT retail.cancel_order('mp', 'C1', '[{"sku": "C", "qty": 1}]') $$, 'a line of it is refused');
 SELECT is(pg_temp.events('C1'), 'placed line_cancelled line_cancelled line_cancelled partly_paid line_cancelled paid cancelled', 'events of it all');
 SELECT is(retail.cancel_order('mp', 'C1', '[{"sku": "B", "qty": 1}]', cancel_no => 'c2') -> 'cancelled_amount', '3.32', 'a number of long ago has its first answer');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
@@ -293,17 +265,17 @@ SELECT retail.put_channel('mp', '小程序', 'mini_program') \g /dev/null
 
 -- ---- shipping ----------------------------------------------------------------------
 
-SELECT pg_temp.raises('RT006', 'SELECT retail.ship_order(-1)');
-SELECT pg_temp.raises('RT006', 'SELECT retail.ship_order(NULL)');
-SELECT pg_temp.raises('RT014', format('SELECT retail.ship_order(%s, as_of => NULL)', pg_temp.parcel('P1')));
-SELECT pg_temp.raises('RT015', format('SELECT retail.ship_order(%s, '''')', pg_temp.parcel('P1')));
-SELECT pg_temp.raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('C1')), 'a cancelled parcel does not leave');
-SELECT pg_temp.raises('RT031', format('SELECT retail.deliver_order(%s)', pg_temp.parcel('P1')), 'what has not left does not arrive');
-SELECT pg_temp.raises('RT032', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "A", "qty": 3}]'')', pg_temp.parcel('P1')), 'no more than the parcel has');
-SELECT pg_temp.raises('RT032', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "C", "qty": 1}]'')', pg_temp.parcel('P1')), 'nor what it has not');
-SELECT pg_temp.raises('RT010', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "A", "qty": 0}]'')', pg_temp.parcel('P1')));
-SELECT pg_temp.raises('RT011', format('SELECT retail.ship_order(%s, ''T'', ''[]'')', pg_temp.parcel('P1')));
-SELECT pg_temp.raises('RT001', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "X", "qty": 1}]'')', pg_temp.parcel('P1')));
+SELECT raises('RT006', 'SELECT retail.ship_order(-1)');
+SELECT raises('RT006', 'SELECT retail.ship_order(NULL)');
+SELECT raises('RT014', format('SELECT retail.ship_order(%s, as_of => NULL)', pg_temp.parcel('P1')));
+SELECT raises('RT015', format('SELECT retail.ship_order(%s, '''')', pg_temp.parcel('P1')));
+SELECT raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('C1')), 'a cancelled parcel does not leave');
+SELECT raises('RT031', format('SELECT retail.deliver_order(%s)', pg_temp.parcel('P1')), 'what has not left does not arrive');
+SELECT raises('RT032', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "A", "qty": 3}]'')', pg_temp.parcel('P1')), 'no more than the parcel has');
+SELECT raises('RT032', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "C", "qty": 1}]'')', pg_temp.parcel('P1')), 'nor what it has not');
+SELECT raises('RT010', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "A", "qty": 0}]'')', pg_temp.parcel('P1')));
+SELECT raises('RT011', format('SELECT retail.ship_order(%s, ''T'', ''[]'')', pg_temp.parcel('P1')));
+SELECT raises('RT001', format('SELECT retail.ship_order(%s, ''T'', ''[{"sku": "X", "qty": 1}]'')', pg_temp.parcel('P1')));
 SELECT is(pg_temp.stock('A', 'W1') || ' ' || pg_temp.stock('B', 'W1'), '19/6 50/4', 'before: 2 A and 3 B of P1 among them');
 SELECT is(pg_temp.answer(retail.ship_order(pg_temp.parcel('P1'), 'T1', '[{"sku": "B", "qty": 2}]', '2026-03-02 08:00+00')), '{"status": "shipped", "replayed": false}', 'a part leaves');
 SELECT is(pg_temp.parcels('P1'), 'W1 shipped B2; W1 planned A2,B1', '... the rest waits in a new parcel');
@@ -317,8 +289,8 @@ SELECT is((SELECT concat_ws(' ', m.condition, m.quantity, m.reason, m.ref_type, 
 	'sellable -2 sale shipment 2026-03-02 08:00:00+00', '... the ledger knows the parcel');
 SELECT is(retail.ship_order(pg_temp.parcel('P1'), 'T1', '[{"sku": "B", "qty": 2}]') - 'shipment_id',
 	jsonb_build_object('status', 'shipped', 'rest_shipment_id', pg_temp.parcel('P1', 2), 'replayed', true), 'the same again is answered again');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ship_order(%s, ''T2'')', pg_temp.parcel('P1')), 'with another tracking number it is refused');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('P1')), '... and without one');
+SELECT raises('RT031', format('SELECT retail.ship_order(%s, ''T2'')', pg_temp.parcel('P1')), 'with another tracking number it is refused');
+SELECT raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('P1')), '... and without one');
 -- Of an order that is partly gone, the rest can be cancelled.
 SELECT is(pg_temp.answer(retail.cancel_order('mp', 'P1', '[{"sku": "A", "qty": 1}]')), '{"status": "partly_shipped", "replayed": false, "refund_due": 10.00, "cancelled_units": 1, "cancelled_amount": 10.00}', 'a unit of the rest is cancelled');
 SELECT is(pg_temp.parcels('P1'), 'W1 shipped B2; W1 planned A1,B1', '... what left stays');
@@ -327,11 +299,11 @@ SELECT is(pg_temp.parcels('P1'), 'W1 shipped B2; W1 shipped A1; W1 planned B1', 
 SELECT is(pg_temp.promises('P1'), 'A shipped 2=0+1+1; B shipped 2=0+2+0; B committed 1=1+0+0', '... and what was not named moved');
 SELECT is(pg_temp.answer(retail.cancel_order('mp', 'P1')), '{"status": "shipped", "replayed": false, "refund_due": 13.33, "cancelled_units": 1, "cancelled_amount": 3.33}', 'cancelling the rest leaves a shipped order');
 SELECT is((pg_temp.order_row('P1')).freight_cancelled, 0.00, '... whose freight is owed');
-SELECT pg_temp.raises('RT031', $$ SELECT retail.cancel_order('mp', 'P1') $$, '... with nothing left to cancel');
-SELECT is(pg_temp.detail_of($$ SELECT retail.cancel_order('mp', 'P1') $$), 'Of 5 units 3 were shipped and 2 cancelled before.', '... with numbers');
-SELECT pg_temp.raises('RT014', format('SELECT retail.deliver_order(%s, ''2026-03-02 07:59+00'')', pg_temp.parcel('P1')), 'nothing arrives before it left');
-SELECT pg_temp.raises('RT014', format('SELECT retail.deliver_order(%s, NULL)', pg_temp.parcel('P1')));
-SELECT pg_temp.raises('RT006', 'SELECT retail.deliver_order(-1)');
+SELECT raises('RT031', $$ SELECT retail.cancel_order('mp', 'P1') $$, '... with nothing left to cancel');
+SELECT is(detail_of($$ SELECT retail.cancel_order('mp', 'P1') $$), 'Of 5 units 3 were shipped and 2 cancelled before.', '... with numbers');
+SELECT raises('RT014', format('SELECT retail.deliver_order(%s, ''2026-03-02 07:59+00'')', pg_temp.parcel('P1')), 'nothing arrives before it left');
+SELECT raises('RT014', format('SELECT retail.deliver_order(%s, NULL)', pg_temp.parcel('P1')));
+SELECT raises('RT006', 'SELECT retail.deliver_order(-1)');
 SELECT is(pg_temp.answer(retail.deliver_order(pg_temp.parcel('P1'), '2026-03-03 08:00+00')), '{"status": "delivered", "replayed": false}', 'a parcel arrives');
 SELECT is((pg_temp.order_row('P1')).status, 'shipped', '... the order not yet');
 SELECT is(retail.deliver_order(pg_temp.parcel('P1'), '2026-03-03 09:00+00') ->> 'replayed', 'true', '... once');
@@ -354,14 +326,14 @@ SELECT is(pg_temp.promises('S1'), 'B shipped 2=0+2+0; B shipped 3=0+3+0; B shipp
 -- ---- pick-up -----------------------------------------------------------------------
 
 SELECT pg_temp.place_pick_up('U1', '[{"sku": "A", "qty": 2}]'), pg_temp.place_pick_up('U2', '[{"sku": "A", "qty": 1}]', 'on_delivery') \g /dev/null
-SELECT pg_temp.raises('RT031', format('SELECT retail.ready_for_pick_up(%s)', pg_temp.parcel('U1')), 'not ready before it is paid');
-SELECT pg_temp.raises('RT031', format('SELECT retail.pick_up(%s)', pg_temp.parcel('U1')), '... nor handed over');
+SELECT raises('RT031', format('SELECT retail.ready_for_pick_up(%s)', pg_temp.parcel('U1')), 'not ready before it is paid');
+SELECT raises('RT031', format('SELECT retail.pick_up(%s)', pg_temp.parcel('U1')), '... nor handed over');
 SELECT retail.record_payment('mp', 'U1', 'u1', 20, as_of => '2026-03-02 02:05+00') \g /dev/null
 SELECT is(pg_temp.answer(retail.ready_for_pick_up(pg_temp.parcel('U1'), '2026-03-02 03:00+00')), '{"status": "ready", "replayed": false}', 'ready');
 SELECT is(retail.ready_for_pick_up(pg_temp.parcel('U1'), '2026-03-02 03:01+00') ->> 'replayed', 'true', '... once');
 SELECT is(pg_temp.stock('A', 'ST1'), '5/3', '... still there');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('U1')), 'a pick-up is not shipped');
-SELECT pg_temp.raises('RT031', format('SELECT retail.deliver_order(%s)', pg_temp.parcel('U1')), '... nor delivered');
+SELECT raises('RT031', format('SELECT retail.ship_order(%s)', pg_temp.parcel('U1')), 'a pick-up is not shipped');
+SELECT raises('RT031', format('SELECT retail.deliver_order(%s)', pg_temp.parcel('U1')), '... nor delivered');
 SELECT is(retail.cancel_order('mp', 'U1', '[{"sku": "A", "qty": 1}]') -> 'refund_due', '10.00', 'a part of what is ready can be cancelled');
 SELECT is(pg_temp.answer(retail.pick_up(pg_temp.parcel('U1'), '2026-03-02 04:00+00')), '{"status": "delivered", "replayed": false}', 'handed over');
 SELECT is(pg_temp.stock('A', 'ST1'), '4/1', '... and gone');
@@ -369,15 +341,15 @@ SELECT is(pg_temp.order_state('U1'), 'delivered paid 20.00 20.00 10.00 0.00', '.
 SELECT is((SELECT s.shipped_at = s.delivered_at FROM retail.shipment s WHERE s.shipment_id = pg_temp.parcel('U1')), true, '... at the moment it left');
 SELECT is(pg_temp.events('U1'), 'placed paid ready line_cancelled shipped delivered', '... events say so');
 SELECT is(retail.pick_up(pg_temp.parcel('U1'), '2026-03-02 05:00+00') ->> 'replayed', 'true', '... once');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ready_for_pick_up(%s)', pg_temp.parcel('U1')), 'what is gone is not ready');
+SELECT raises('RT031', format('SELECT retail.ready_for_pick_up(%s)', pg_temp.parcel('U1')), 'what is gone is not ready');
 SELECT is(retail.pick_up(pg_temp.parcel('U2'), '2026-03-02 04:00+00') ->> 'status', 'delivered', 'a planned pick-up that is paid at the counter');
-SELECT pg_temp.raises('RT031', format('SELECT retail.ready_for_pick_up(%s)', pg_temp.parcel('L2')), 'a parcel that is shipped is no pick-up');
-SELECT pg_temp.raises('RT031', format('SELECT retail.pick_up(%s)', pg_temp.parcel('L2')), '... not handed over');
-SELECT pg_temp.raises('RT031', format('SELECT retail.pick_up(%s)', pg_temp.parcel('P1')), '... even when it arrived');
-SELECT pg_temp.raises('RT006', 'SELECT retail.ready_for_pick_up(-1)');
-SELECT pg_temp.raises('RT006', 'SELECT retail.pick_up(NULL)');
-SELECT pg_temp.raises('RT014', 'SELECT retail.ready_for_pick_up(1, ''-infinity'')');
-SELECT pg_temp.raises('RT014', 'SELECT retail.pick_up(1, NULL)');
+SELECT raises('RT031', format('SELECT retail.ready_for_pick_up(%s)', pg_temp.parcel('L2')), 'a parcel that is shipped is no pick-up');
+SELECT raises('RT031', format('SELECT retail.pick_up(%s)', pg_temp.parcel('L2')), '... not handed over');
+SELECT raises('RT031', format('SELECT retail.pick_up(%s)', pg_temp.parcel('P1')), '... even when it arrived');
+SELECT raises('RT006', 'SELECT retail.ready_for_pick_up(-1)');
+SELECT raises('RT006', 'SELECT retail.pick_up(NULL)');
+SELECT raises('RT014', 'SELECT retail.ready_for_pick_up(1, ''-infinity'')');
+SELECT raises('RT014', 'SELECT retail.pick_up(1, NULL)');
 
 -- ---- who may -----------------------------------------------------------------------
 
