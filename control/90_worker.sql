@@ -118,7 +118,7 @@ COMMENT ON FUNCTION retail.run_next_task(timestamptz) IS
 CREATE FUNCTION retail.run_due_tasks(as_of timestamptz DEFAULT now()) RETURNS TABLE (task text, ok boolean, result text, error text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 10 SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
-	already text[] := '{}';
+	already text[] := '{}'::text[];
 BEGIN
 	PERFORM retail.require_installed();
 	PERFORM retail.check_time(run_due_tasks.as_of, 'as_of');

@@ -15,7 +15,7 @@ packages_of() {
 	case $1 in
 		demo) echo "build-essential postgresql-N postgresql-server-dev-N postgresql-N-cron postgresql-N-pgtap" ;;
 		check) echo "postgresql-N-plpgsql-check libtap-parser-sourcehandler-pgtap-perl" \
-			"libipc-run-perl libcmocka-dev coinor-cbc" ;;
+			"libipc-run-perl libcmocka-dev coinor-cbc clang libclang-rt-dev" ;;
 		lint) echo "clang-format-14 clang-tidy-14 cppcheck shellcheck" ;;
 		*) die "unknown package set \"$1\"; known are demo, check and lint" ;;
 	esac
@@ -25,7 +25,7 @@ packages_of() {
 needs_of() {
 	case $1 in
 		demo) echo "GNU make, a C compiler, PostgreSQL 15 to 18 with its server headers (PGXS), pg_cron" ;;
-		check) echo "pgTAP and pg_prove, plpgsql_check, Perl's IPC::Run, cmocka, cbc (COIN-OR)" ;;
+		check) echo "pgTAP and pg_prove, plpgsql_check, Perl's IPC::Run, cmocka, cbc (COIN-OR), clang with its fuzzer runtime" ;;
 		lint) echo "clang-format and clang-tidy 14, cppcheck, shellcheck" ;;
 	esac
 }
