@@ -131,7 +131,7 @@ BEGIN
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'skus', l.n_skus, 'units', l.units));
 END $$;
 COMMENT ON FUNCTION retail.receive_stock(text, text, jsonb, timestamptz, text) IS
-'Books goods in at a node. lines: [{"sku", "qty" > 0, "condition"?: sellable|damaged|quality_hold}]. Idempotent by document_no. Returns {document_id, skus, units, replayed}. Raises RT001, RT002, RT010, RT011, RT014, RT015, RT022, RT030, RT040.';
+'Books goods in at a node. lines: [{"sku", "qty" > 0, "condition"?: sellable|damaged|quality_hold}]. Idempotent by document_no. Returns {document_id, skus, units, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT022, RT030, RT040.';
 
 CREATE FUNCTION retail.adjust_stock(document_no text, node text, lines jsonb, reason text, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -154,7 +154,7 @@ BEGIN
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'skus', l.n_skus, 'units', coalesce(l.units, 0)));
 END $$;
 COMMENT ON FUNCTION retail.adjust_stock(text, text, jsonb, text, timestamptz, text) IS
-'Corrects stock at a node by signed quantities, with a reason (shrinkage, found, damaged ...); two lines of one SKU with opposite signs move units between conditions. Physical stock may fall below zero: that is recorded, never refused. Idempotent by document_no. Raises RT001, RT002, RT010, RT011, RT014, RT015, RT030, RT040.';
+'Corrects stock at a node by signed quantities, with a reason (shrinkage, found, damaged ...); two lines of one SKU with opposite signs move units between conditions. Physical stock may fall below zero: that is recorded, never refused. Idempotent by document_no. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
 
 CREATE FUNCTION retail.count_stock(document_no text, node text, lines jsonb, counted_at timestamptz DEFAULT now(), complete boolean DEFAULT false, note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -202,7 +202,7 @@ BEGIN
 		'skus', cardinality(c.skus), 'corrected', coalesce(cardinality(l.skus), 0), 'found', l.found, 'lost', l.lost));
 END $$;
 COMMENT ON FUNCTION retail.count_stock(text, text, jsonb, timestamptz, boolean, text) IS
-'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0. Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT010, RT011, RT014, RT015, RT030, RT040.';
+'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0. Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
 
 CREATE FUNCTION retail.transfer_out(document_no text, from_node text, to_node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -251,7 +251,7 @@ BEGIN
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'transfer_id', the_transfer, 'skus', cardinality(l.skus), 'units', l.units));
 END $$;
 COMMENT ON FUNCTION retail.transfer_out(text, text, text, jsonb, timestamptz, text) IS
-'Sends goods from a node to another; they are in transit to it until transfer_in(). Units promised to customers cannot leave. Idempotent by document_no. Raises RT001, RT002, RT010, RT011, RT014, RT015, RT016, RT020, RT022, RT030, RT040.';
+'Sends goods from a node to another; they are in transit to it until transfer_in(). Units promised to customers cannot leave. Idempotent by document_no. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT016, RT020, RT022, RT030, RT040.';
 
 CREATE FUNCTION retail.transfer_in(document_no text, lines jsonb DEFAULT NULL, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -296,7 +296,7 @@ BEGIN
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'transfer_id', t.transfer_id, 'received', l.received, 'damaged', l.damaged, 'short', l.short));
 END $$;
 COMMENT ON FUNCTION retail.transfer_in(text, jsonb, timestamptz, text) IS
-'Closes a transfer at the receiving node: everything as sent, or what lines say ([{"sku", "qty": sellable units, "damaged"?}]; a SKU that is not listed did not arrive). Shortage and overage are recorded. Idempotent. Returns {received, damaged, short, ...}. Raises RT001, RT006, RT010, RT011, RT014, RT030, RT032, RT040.';
+'Closes a transfer at the receiving node: everything as sent, or what lines say ([{"sku", "qty": sellable units, "damaged"?}]; a SKU that is not listed did not arrive). Shortage and overage are recorded. Idempotent. Returns {received, damaged, short, ...}. Raises RT001, RT005, RT006, RT010, RT011, RT014, RT030, RT032, RT040.';
 
 CREATE FUNCTION retail.set_safety_stock(sku text, node text, quantity bigint, channel text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -412,7 +412,7 @@ BEGIN
 	RETURN jsonb_build_object('hold_id', h.hold_id, 'expires_at', h.expires_at, 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.hold_stock(text, text, jsonb, interval, timestamptz) IS
-'Holds units at named nodes for a while: lines [{"sku", "node", "qty"}], all or nothing, never beyond what the channel may promise. time_to_live null: until released. Idempotent by hold_key. Returns {hold_id, expires_at, replayed}. Raises RT001, RT002, RT003, RT010, RT011, RT014, RT015, RT020, RT030, RT040.';
+'Holds units at named nodes for a while: lines [{"sku", "node", "qty"}], all or nothing, never beyond what the channel may promise. time_to_live null: until released. Idempotent by hold_key. Returns {hold_id, expires_at, replayed}. Raises RT001, RT002, RT003, RT005, RT010, RT011, RT014, RT015, RT020, RT030, RT040.';
 
 CREATE FUNCTION retail.close_hold(hold_key text, new_state text, as_of timestamptz) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$

@@ -357,7 +357,7 @@ BEGIN
 	RETURN retail.cancel_answer(the_order, cancel_no, false);
 END $$;
 COMMENT ON FUNCTION retail.cancel_order(text, text, jsonb, text, text, timestamptz) IS
-'Cancels what has not been shipped of an order: all of it, or lines [{"sku", "qty"}]; the latest parcels lose their units first, reserved stock is given back, and the freight is cancelled when nothing is left. Idempotent by cancel_no; cancelling the whole again needs none. Returns {order_id, status, cancelled_units, cancelled_amount (both of this call), refund_due (now), replayed}. Raises RT001, RT003, RT006, RT010, RT011, RT014, RT015, RT030, RT031, RT032.';
+'Cancels what has not been shipped of an order: all of it, or lines [{"sku", "qty"}]; the latest parcels lose their units first, reserved stock is given back, and the freight is cancelled when nothing is left. Idempotent by cancel_no; cancelling the whole again needs none. Returns {order_id, status, cancelled_units, cancelled_amount (both of this call), refund_due (now), replayed}. Raises RT001, RT003, RT005, RT006, RT010, RT011, RT014, RT015, RT030, RT031, RT032.';
 
 CREATE FUNCTION retail.run_release_unpaid(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
@@ -441,7 +441,7 @@ BEGIN
 	PERFORM retail.split_reservations($1, rest, as_of);
 	RETURN rest;
 END $$;
-COMMENT ON FUNCTION retail.split_shipment(bigint, jsonb, timestamptz) IS 'Internal: leaves these lines in a shipment and moves the rest, with its reservations, to a new planned one, whose key it returns; null when nothing is left. Raises RT001, RT010, RT011, RT032.';
+COMMENT ON FUNCTION retail.split_shipment(bigint, jsonb, timestamptz) IS 'Internal: leaves these lines in a shipment and moves the rest, with its reservations, to a new planned one, whose key it returns; null when nothing is left. Raises RT001, RT005, RT010, RT011, RT032.';
 
 CREATE FUNCTION retail.split_reservations(from_shipment bigint, to_shipment bigint, as_of timestamptz) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -518,7 +518,7 @@ BEGIN
 	RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'shipped', 'rest_shipment_id', rest, 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.ship_order(bigint, text, jsonb, timestamptz) IS
-'Books a parcel as gone: the whole, or lines [{"sku", "qty"}] of it; the rest then waits in a new planned parcel of the same node, service and promise. Its order must be paid, or to be paid on delivery. Idempotent: the same shipment with the same tracking_no is answered again. Returns {shipment_id, status, rest_shipment_id, replayed}. Raises RT001, RT006, RT010, RT011, RT014, RT015, RT031, RT032, RT040.';
+'Books a parcel as gone: the whole, or lines [{"sku", "qty"}] of it; the rest then waits in a new planned parcel of the same node, service and promise. Its order must be paid, or to be paid on delivery. Idempotent: the same shipment with the same tracking_no is answered again. Returns {shipment_id, status, rest_shipment_id, replayed}. Raises RT001, RT005, RT006, RT010, RT011, RT014, RT015, RT031, RT032, RT040.';
 
 CREATE FUNCTION retail.ready_for_pick_up(shipment_id bigint, as_of timestamptz DEFAULT now()) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

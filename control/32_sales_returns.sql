@@ -211,7 +211,7 @@ BEGIN
 		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines) q GROUP BY 1) p
 		JOIN retail.order_line l ON l.order_id = $1 AND l.sku_id = p.sku_id ORDER BY 1;
 END $$;
-COMMENT ON FUNCTION retail.price_return(bigint, jsonb) IS 'Internal: what the lines of a return are worth, to the cent; the order must be locked. Raises RT001, RT010, RT011, RT032.';
+COMMENT ON FUNCTION retail.price_return(bigint, jsonb) IS 'Internal: what the lines of a return are worth, to the cent; the order must be locked. Raises RT001, RT005, RT010, RT011, RT032.';
 
 CREATE FUNCTION retail.return_order(return_no text, channel text, external_no text, node text, lines jsonb, reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -252,7 +252,7 @@ BEGIN
 	RETURN jsonb_build_object('return_id', r.return_id, 'amount', r.amount, 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.return_order(text, text, text, text, jsonb, text, timestamptz) IS
-'Books goods of an order back in, at any node that receives, on quality hold until inspect_return(): lines [{"sku", "qty"}]. amount is what they cost, to the cent; pay it back with record_refund(). Idempotent by return_no. Returns {return_id, amount, replayed}. Raises RT001, RT002, RT003, RT006, RT010, RT011, RT014, RT015, RT022, RT030, RT032, RT040.';
+'Books goods of an order back in, at any node that receives, on quality hold until inspect_return(): lines [{"sku", "qty"}]. amount is what they cost, to the cent; pay it back with record_refund(). Idempotent by return_no. Returns {return_id, amount, replayed}. Raises RT001, RT002, RT003, RT005, RT006, RT010, RT011, RT014, RT015, RT022, RT030, RT032, RT040.';
 
 CREATE FUNCTION retail.parse_inspection_lines(return_id bigint, lines jsonb) RETURNS TABLE (line_no int, sku_id bigint, sellable bigint, damaged bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

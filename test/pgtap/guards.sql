@@ -32,7 +32,7 @@ SELECT is(pg_temp.code_of($$SELECT retail.hold_stock('evil', 'pos', '[{"sku":"A"
 SELECT is(pg_temp.code_of($$SELECT retail.hold_stock('evil', 'pos', '[{"sku":"A","node":"S1","qty":1}]', '1 minute', as_of => now() + interval '20 hours')$$, 'guards_till'), 'no error', 'a clock that is a little off is borne');
 SELECT is(pg_temp.stock('A', 'W1'), '100/50', '... and ends nobody''s hold');
 SELECT is(pg_temp.code_of($$SELECT retail.run_expire_holds(now() + interval '20 hours')$$, 'guards_app'), 'no error', 'nor does the sweeper, when an application runs it ahead');
-SELECT is(pg_temp.stock('A', 'W1'), '100/50', '... ');
+SELECT is(pg_temp.stock('A', 'W1'), '100/50', '... the hold is still there');
 SELECT is(pg_temp.code_of($$SELECT retail.receive_stock('typo', 'S2', '[{"sku":"B","qty":10}]', as_of => '2062-11-22')$$, 'guards_app'), 'RT014', 'goods do not arrive in 2062');
 SELECT is(pg_temp.code_of($$SELECT retail.place_order('app', 'later', '[{"sku":"B","qty":1}]', '{"region":"SH"}', as_of => '2062-11-22')$$, 'guards_app'), 'RT014', 'nor are orders placed then');
 SELECT is(retail.run_expire_holds(now() + interval '2 hours'), '50 units of expired holds given back', 'an administrator may simulate');
