@@ -30,8 +30,9 @@
 #include "solver_search.h"
 
 #define N_STARTS 8
-#define START_BUDGET INT64_C(250000)  /* prices asked for in one start */
-#define TOTAL_BUDGET INT64_C(1000000) /* no further start after that */
+#define START_BUDGET INT64_C(250000)   /* prices asked for in one start */
+#define CONSTRUCT_MOST INT64_C(2000000) /* of them at most in construction */
+#define TOTAL_BUDGET INT64_C(1000000)  /* no further start after that */
 #define SPARE_PIECES (2 * SOLVER_MAX_PLAN_PARCELS)
 
 enum
@@ -172,6 +173,7 @@ SolverAddPiece(Search *search, int number, int line, int64_t quantity)
 	Parcel *parcel = &search->parcels[number];
 	SolverPiece *piece = NULL;
 
+	search->budget -= search->n_pieces / 64;
 	for (int i = 0; i < search->n_pieces; i++)
 	{
 		if (search->pieces[i].parcel == number &&
@@ -260,6 +262,7 @@ ClearPlan(Search *search)
  *
  * Whether more fits is decided by the last bracket of a tariff, so it is
  * found by bisection; a line that may not be split fits whole or not at all.
+ * One unit is tried early: most parcels of a large plan are full.
  */
 static int64_t
 FitQuantity(Search *search, int node, const SolverLoad *load, int line,
@@ -286,7 +289,9 @@ FitQuantity(Search *search, int node, const SolverLoad *load, int line,
 			return 0;
 		else
 			high = middle - 1;
-		middle = low + (high - low + 1) / 2;
+		middle = (low == 0 && high == most - 1 && high > 0)
+			? 1
+			: low + (high - low + 1) / 2;
 	}
 	return low;
 }
@@ -389,6 +394,38 @@ ScoreParcel(Search *search, int start, double price, double covered)
 }
 
 /*
+ * Add the parcel of search->take, and the same again while all of it is still
+ * wanted and there: a line of many units makes many equal parcels.
+ */
+static bool
+AddTakenParcels(Search *search, int node, int64_t *n_wanted)
+{
+	const SolverProblem *problem = search->problem;
+	bool again = true;
+
+	while (again && search->sent[node] < problem->nodes[node].max_parcels)
+	{
+		int number = SolverOpenParcel(search, node);
+
+		if (number < 0 || search->budget <= 0 ||
+			!SolverStep(search->work, problem->n_lines))
+			return false;
+		for (int i = 0; i < problem->n_lines; i++)
+		{
+			if (search->take[i] == 0)
+				continue;
+			if (!SolverAddPiece(search, number, i, search->take[i]))
+				return false;
+			search->wanted[i] -= search->take[i];
+			*n_wanted -= (search->wanted[i] == 0);
+			again &= SolverGiveQuantity(search, node, i, search->wanted[i]) >=
+				search->take[i];
+		}
+	}
+	return true;
+}
+
+/*
  * Construct a plan by adding the best parcel again and again.
  */
 static bool
@@ -402,7 +439,6 @@ ConstructByParcels(Search *search, int start, int64_t n_wanted)
 		double best_score = 0;
 		int64_t best_price = 0;
 		double covered;
-		int number;
 
 		for (int i = 0; i < problem->n_nodes; i++)
 		{
@@ -411,7 +447,8 @@ ConstructByParcels(Search *search, int start, int64_t n_wanted)
 
 			if (search->sent[i] >= problem->nodes[i].max_parcels)
 				continue;
-			if (!SolverStep(search->work, problem->n_lines))
+			if (search->budget <= 0 ||
+				!SolverStep(search->work, problem->n_lines))
 				return false;
 			price = FillParcel(search, i, &covered);
 			if (price == SOLVER_INFINITE)
@@ -428,18 +465,8 @@ ConstructByParcels(Search *search, int start, int64_t n_wanted)
 		if (best < 0)
 			return false;
 		(void) FillParcel(search, best, &covered);
-		number = SolverOpenParcel(search, best);
-		if (number < 0)
+		if (!AddTakenParcels(search, best, &n_wanted))
 			return false;
-		for (int i = 0; i < problem->n_lines; i++)
-		{
-			if (search->take[i] == 0)
-				continue;
-			if (!SolverAddPiece(search, number, i, search->take[i]))
-				return false;
-			search->wanted[i] -= search->take[i];
-			n_wanted -= (search->wanted[i] == 0);
-		}
 	}
 	return true;
 }
@@ -481,6 +508,9 @@ ConsiderInsertion(Search *search, int line, int64_t wanted, int number,
 
 /*
  * Insert a quantity of a line where it adds least.
+ *
+ * A new parcel that takes all it can is followed by equal ones at once: the
+ * other choices have not changed, so they would be made one by one.
  */
 bool
 SolverInsertLine(Search *search, int line, int64_t wanted, int except,
@@ -504,14 +534,24 @@ SolverInsertLine(Search *search, int line, int64_t wanted, int except,
 				search->sent[i] < problem->nodes[i].max_parcels)
 				ConsiderInsertion(search, line, wanted, NEW_PARCEL, i, &best);
 		}
-		if (best.quantity == 0 || !SolverStep(search->work, problem->n_nodes))
+		if (best.quantity == 0 || search->budget <= 0)
 			return false;
-		if (best.parcel == NEW_PARCEL)
-			best.parcel = SolverOpenParcel(search, best.node);
-		if (best.parcel < 0 ||
-			!SolverAddPiece(search, best.parcel, line, best.quantity))
-			return false;
-		wanted -= best.quantity;
+		do
+		{
+			int number = best.parcel;
+
+			if (number == NEW_PARCEL)
+				number = SolverOpenParcel(search, best.node);
+			if (number < 0 ||
+				!SolverAddPiece(search, number, line, best.quantity) ||
+				!SolverStep(search->work, problem->n_nodes))
+				return false;
+			wanted -= best.quantity;
+		} while (best.parcel == NEW_PARCEL &&
+				 SolverGiveQuantity(search, best.node, line, wanted) >=
+					 best.quantity &&
+				 search->sent[best.node] <
+					 problem->nodes[best.node].max_parcels);
 	}
 	return true;
 }
@@ -646,7 +686,7 @@ SolverHeuristic(SolverWork *work, const bool *may_split, int64_t lower_bound,
 	{
 		bool complete;
 
-		search.budget = START_BUDGET;
+		search.budget = CONSTRUCT_MOST;
 		search.random = UINT64_C(0x9E3779B97F4A7C15) * (uint64_t) (start + 1);
 		ClearPlan(&search);
 		if (start == START_INSERTION)
@@ -657,6 +697,7 @@ SolverHeuristic(SolverWork *work, const bool *may_split, int64_t lower_bound,
 		else
 			complete =
 				ConstructByParcels(&search, start, work->problem->n_lines);
+		search.budget += START_BUDGET - CONSTRUCT_MOST;
 		if (complete)
 		{
 			SolverImprovePlan(&search);
@@ -665,8 +706,11 @@ SolverHeuristic(SolverWork *work, const bool *may_split, int64_t lower_bound,
 		if (work->status != SOLVER_OK)
 			return work->status;
 		spent += START_BUDGET - search.budget;
-		if (draft->n_parcels > 0 &&
-			(draft->cost <= lower_bound || spent > TOTAL_BUDGET))
+		if (draft->n_parcels > 0 && draft->cost <= lower_bound)
+			break;
+		/* each construction has its turn if none found a plan */
+		if (spent > TOTAL_BUDGET &&
+			(draft->n_parcels > 0 || start >= START_INSERTION))
 			break;
 	}
 	return draft->n_parcels > 0 ? SOLVER_OK : SOLVER_NO_PLAN;
