@@ -30,9 +30,9 @@
 #include "solver_search.h"
 
 #define N_STARTS 8
-#define START_BUDGET INT64_C(250000)   /* prices asked for in one start */
+#define START_BUDGET INT64_C(250000)	/* prices asked for in one start */
 #define CONSTRUCT_MOST INT64_C(2000000) /* of them at most in construction */
-#define TOTAL_BUDGET INT64_C(1000000)  /* no further start after that */
+#define TOTAL_BUDGET INT64_C(1000000)	/* no further start after that */
 #define SPARE_PIECES (2 * SOLVER_MAX_PLAN_PARCELS)
 
 enum

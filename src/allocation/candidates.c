@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * candidates.c
+ *	  Turns the nodes that have stock into candidates: which carriers reach
+ *	  the destination from there, and when each parcel would leave and arrive.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "allocation/candidates.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+
+#include "catalog/geo.h"
+
+typedef struct NodeEntry
+{
+	int64 node_id;
+	int candidate;
+} NodeEntry;
+
+static RetailStatement select_load = {
+	"SELECT count(*) FROM retail.shipment"
+	" WHERE node_id = $1 AND ship_by >= $2 AND ship_by < $3 AND status <> 'cancelled'",
+	3,
+	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+/* Counts the parcels that a node still takes on the day of a departure. */
+int
+CapacityLeft(const CatalogNode *node, TimestampTz departure, bool read_only)
+{
+	TimestampTz begin;
+	TimestampTz end;
+	Datum values[3];
+
+	CatalogLocalDay(node, departure, &begin, &end);
+	values[0] = Int64GetDatum(node->id);
+	values[1] = TimestampTzGetDatum(begin);
+	values[2] = TimestampTzGetDatum(end);
+	RetailExecute(&select_load, values, NULL, read_only, SPI_OK_SELECT);
+	return (int) Max(node->daily_capacity - RetailCellInt64(0, 1, NULL), 0);
+}
+
+/* Costs a promise that is later than the policy's target, by days begun. */
+static int64
+Lateness(const SourcingRequest *request, TimestampTz promise)
+{
+	TimestampTz target =
+		request->as_of + request->policy->target_hours * USECS_PER_HOUR;
+
+	if (promise <= target)
+		return 0;
+	return (promise - target + USECS_PER_DAY - 1) / USECS_PER_DAY *
+		request->policy->lateness_per_day;
+}
+
+/* Fills the services of a node that ships; returns how many there are. */
+static int
+ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
+				 SolverService *services)
+{
+	int room = Max(request->catalog->n_services, 1);
+	int *tariffs = palloc(sizeof(int) * room);
+	int n;
+
+	candidate->lanes = palloc(sizeof(CatalogLane *) * room);
+	n = CatalogLanes(request->catalog, candidate->node, request->region,
+					 candidate->distance_km, request->as_of, candidate->lanes,
+					 tariffs);
+	for (int i = 0; i < n; i++)
+	{
+		const CatalogLane *lane = candidate->lanes[i];
+
+		services[i].tariff = tariffs[i];
+		services[i].temperature =
+			lane->service->temperature & candidate->node->temperature;
+		services[i].lateness = Lateness(
+			request, candidate->departure + lane->lead_hours * USECS_PER_HOUR);
+	}
+	pfree(tariffs);
+	return n;
+}
+
+/*
+ * Makes a node a candidate: fills the solver's view of it and ours.  Returns
+ * false, counting the reason, when it cannot serve this order.
+ */
+static bool
+MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
+			  SolverNode *solver_node, SourcingCandidate *candidate,
+			  SourcingRejects *rejects)
+{
+	bool ships = request->pick_up_node == NULL;
+	SolverService *services;
+
+	if (!node->active)
+	{
+		rejects->inactive++;
+		return false;
+	}
+	if (ships ? !node->can_ship : !node->can_pick_up)
+	{
+		rejects->incapable++;
+		return false;
+	}
+	if (ships
+			? !CatalogDeparture(node, request->as_of, &candidate->departure)
+			: !CatalogPickUpReady(node, request->as_of, &candidate->departure))
+	{
+		rejects->closed++;
+		return false;
+	}
+	candidate->node = node;
+	candidate->distance_km = request->located && node->located
+		? geo_distance_km(node->latitude, node->longitude, request->latitude,
+						  request->longitude)
+		: NAN;
+	services =
+		palloc0(sizeof(SolverService) * Max(request->catalog->n_services, 1));
+	if (ships)
+		solver_node->n_services =
+			ShippingServices(request, candidate, services);
+	else
+	{
+		services[0].tariff = request->catalog->n_tariffs; /* the free one */
+		services[0].temperature = node->temperature;
+		services[0].lateness = Lateness(request, candidate->departure);
+		solver_node->n_services = 1;
+	}
+	if (solver_node->n_services == 0)
+	{
+		rejects->unreachable++;
+		return false;
+	}
+	solver_node->services = services;
+	solver_node->per_parcel = node->parcel_cost;
+	solver_node->per_unit = node->unit_cost;
+	solver_node->preferred = false;
+	solver_node->max_parcels = PG_INT32_MAX;
+	candidate->capacity_known = node->daily_capacity < 0;
+	return true;
+}
+
+/* Turns the nodes of the cells into candidates, nearest preferred. */
+SolverNode *
+MakeCandidates(const SourcingRequest *request, StockView *view,
+			   SourcingResult *result)
+{
+	StockCell *cells = view->cells;
+	int n_cells = view->n_cells;
+	SolverNode *nodes = palloc0(sizeof(SolverNode) * Max(n_cells, 1));
+	HASHCTL control = {0};
+	HTAB *known;
+	int nearest = -1;
+
+	result->candidates = palloc0(sizeof(SourcingCandidate) * Max(n_cells, 1));
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(NodeEntry);
+	control.hcxt = CurrentMemoryContext;
+	known = hash_create("pg_retail candidates", Max(n_cells, 16), &control,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < n_cells; i++)
+	{
+		NodeEntry *entry;
+		bool found;
+		int c = result->n_candidates;
+
+		if (cells[i].available - cells[i].safety <= 0)
+			continue;
+		entry = hash_search(known, &cells[i].node_id, HASH_ENTER, &found);
+		if (!found)
+		{
+			const CatalogNode *node =
+				CatalogNodeById(request->catalog, cells[i].node_id);
+
+			entry->candidate = -1;
+			if (node &&
+				MakeCandidate(request, node, &nodes[c], &result->candidates[c],
+							  &result->rejects))
+			{
+				entry->candidate = c;
+				result->n_candidates++;
+				/* A distance that is not known is farther than any. */
+				if (nearest < 0 ||
+					isnan(result->candidates[nearest].distance_km) ||
+					result->candidates[c].distance_km <
+						result->candidates[nearest].distance_km)
+					nearest = c;
+			}
+		}
+		cells[i].candidate = entry->candidate;
+	}
+	if (nearest >= 0)
+		nodes[nearest].preferred = true;
+	return nodes;
+}

@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * candidates.h
+ *	  Which nodes can serve an order at all, how and when.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+
+#ifndef PG_RETAIL_CANDIDATES_H
+#define PG_RETAIL_CANDIDATES_H
+
+#include "allocation/stock_view.h"
+
+extern SolverNode *MakeCandidates(const SourcingRequest *request,
+								  StockView *view, SourcingResult *result);
+extern int
+CapacityLeft(const CatalogNode *node, TimestampTz departure, bool read_only);
+
+#endif /* PG_RETAIL_CANDIDATES_H */
