@@ -129,12 +129,13 @@ CapacityExceeded(SolverNode *nodes, bool read_only, SourcingResult *result)
 }
 
 /*
- * Reads stock and decides, inside an SPI connection.  The result lives in the
- * current memory context; its status says whether there is a plan.
+ * Reads stock and states the order as a problem, inside an SPI connection; what
+ * the result points to lives in the current memory context.  Nothing is decided
+ * yet.  Returns the nodes of the problem, whose limits the caller may lower.
  */
-void
-SourceOrder(const SourcingRequest *request, bool read_only,
-			SourcingResult *result)
+SolverNode *
+StateOrder(const SourcingRequest *request, bool read_only,
+		   SourcingResult *result)
 {
 	StockView view;
 	SolverNode *nodes;
@@ -144,6 +145,19 @@ SourceOrder(const SourcingRequest *request, bool read_only,
 	result->saw_expired = view.saw_expired;
 	nodes = MakeCandidates(request, &view, result);
 	StateProblem(request, nodes, view.cells, view.n_cells, result);
+	return nodes;
+}
+
+/*
+ * Reads stock and decides, inside an SPI connection.  The result lives in the
+ * current memory context; its status says whether there is a plan.
+ */
+void
+SourceOrder(const SourcingRequest *request, bool read_only,
+			SourcingResult *result)
+{
+	SolverNode *nodes = StateOrder(request, read_only, result);
+
 	result->status = solver_solve(&result->problem, &result->plan);
 	/* Capacity is a lazy constraint: only nodes that are chosen are counted. */
 	while (result->status == SOLVER_OK &&

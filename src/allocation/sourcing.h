@@ -71,6 +71,8 @@ typedef struct SourcingResult
 	SourcingRejects rejects;
 } SourcingResult;
 
+extern SolverNode *StateOrder(const SourcingRequest *request, bool read_only,
+							  SourcingResult *result);
 extern void SourceOrder(const SourcingRequest *request, bool read_only,
 						SourcingResult *result);
 pg_noreturn_compat extern void
