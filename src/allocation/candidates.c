@@ -84,6 +84,16 @@ ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
 	return n;
 }
 
+/* Did the node refuse this order? */
+static bool
+IsExcluded(const SourcingRequest *request, const CatalogNode *node)
+{
+	for (int i = 0; i < request->n_excluded; i++)
+		if (request->excluded[i] == node->id)
+			return true;
+	return false;
+}
+
 /*
  * Makes a node a candidate: fills the solver's view of it and ours.  Returns
  * false, counting the reason, when it cannot serve this order.
@@ -96,9 +106,21 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 	bool ships = request->pick_up_node == NULL;
 	SolverService *services;
 
+	if (request->only_node && node != request->only_node)
+		return false;
 	if (!node->active)
 	{
 		rejects->inactive++;
+		return false;
+	}
+	if (IsExcluded(request, node))
+	{
+		rejects->excluded++;
+		return false;
+	}
+	if (request->as_of < node->paused_until)
+	{
+		rejects->paused++;
 		return false;
 	}
 	if (ships ? !node->can_ship : !node->can_pick_up)

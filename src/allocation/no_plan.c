@@ -9,6 +9,16 @@
  */
 #include "allocation/sourcing.h"
 
+/* Tells of nodes that said no, when there are any. */
+static const char *
+RefusalText(const SourcingRejects *r)
+{
+	if (r->paused + r->excluded == 0)
+		return "";
+	return psprintf(", %d paused, %d that refused this order before", r->paused,
+					r->excluded);
+}
+
 /* Raises RT020 or RT021 for a line that cannot be served, with the numbers. */
 static void
 ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
@@ -22,7 +32,9 @@ ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 	for (int c = 0; c < result->n_candidates; c++)
 		available += result->problem.available[line * result->n_candidates + c];
 	if (no_stock &&
-		r->inactive + r->incapable + r->closed + r->unreachable + r->full == 0)
+		r->inactive + r->paused + r->excluded + r->incapable + r->closed +
+				r->unreachable + r->full ==
+			0)
 		ereport(
 			ERROR, errcode(RT_OUT_OF_STOCK), errmsg("out of stock"),
 			errdetail("SKU %s: %lld asked, %lld available to promise%s%s.",
@@ -42,15 +54,16 @@ ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 				"Choose another node, or add the class with retail.put_node()."));
 	ereport(
 		ERROR,
-		errcode(no_stock && r->unreachable + r->closed == 0 ? RT_OUT_OF_STOCK
-															: RT_UNREACHABLE),
+		errcode(no_stock && r->unreachable + r->closed + r->paused == 0
+					? RT_OUT_OF_STOCK
+					: RT_UNREACHABLE),
 		no_stock ? errmsg("not enough stock that can reach the customer")
 				 : errmsg("no carrier takes what is ordered"),
 		errdetail(
-			"SKU %s: %lld asked, %lld at %d nodes that can serve the order. Other nodes with stock: %d without a lane or rate card, %d closed, %d that may not, %d inactive.",
+			"SKU %s: %lld asked, %lld at %d nodes that can serve the order. Other nodes with stock: %d without a lane or rate card, %d closed, %d that may not, %d inactive%s.",
 			l->sku, (long long) l->quantity, (long long) available,
 			result->n_candidates, r->unreachable, r->closed, r->incapable,
-			r->inactive),
+			r->inactive, RefusalText(r)),
 		errhint(
 			"See retail.lane, retail.rate_card and retail.node for what serves this destination."));
 }

@@ -36,6 +36,9 @@ typedef struct SourcingRequest
 	double latitude;
 	double longitude;
 	TimestampTz as_of;
+	int n_excluded;
+	const int64 *excluded;		  /* nodes that refused this order */
+	const CatalogNode *only_node; /* chosen by hand; NULL: any */
 	int n_lines;
 	SourcingLine *lines;
 } SourcingRequest;
@@ -44,6 +47,8 @@ typedef struct SourcingRequest
 typedef struct SourcingRejects
 {
 	int inactive;
+	int paused;
+	int excluded;	 /* refused this order before */
 	int incapable;	 /* may not ship */
 	int closed;		 /* does not open within a year */
 	int unreachable; /* no lane with a valid rate card */

@@ -289,8 +289,9 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 	AppendAlternatives(&buffer, request, result);
 	appendStringInfo(
 		&buffer,
-		",\"left_out\":{\"inactive\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full_today\":%d}}",
-		rejects->inactive, rejects->incapable, rejects->closed,
-		rejects->unreachable, rejects->full);
+		",\"left_out\":{\"inactive\":%d,\"paused\":%d,\"refused_before\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full_today\":%d}}",
+		rejects->inactive, rejects->paused, rejects->excluded,
+		rejects->incapable, rejects->closed, rejects->unreachable,
+		rejects->full);
 	return buffer.data;
 }

@@ -348,6 +348,9 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 	node->parcel_cost = RetailCellInt64(row, 15, NULL);
 	node->unit_cost = RetailCellInt64(row, 16, NULL);
 	node->active = RetailCellBool(row, 17);
+	node->paused_until = RetailCellInt64(row, 18, &isnull);
+	if (isnull)
+		node->paused_until = DT_NOBEGIN;
 }
 
 /* Loads the nodes. */
@@ -358,7 +361,7 @@ LoadNodes(RetailCatalog *catalog)
 	uint64 n = Load(
 		"SELECT node_id, code, kind, region_id, latitude, longitude, time_zone, calendar_id, cut_off,"
 		" processing_minutes, daily_capacity, can_ship, can_pick_up, temperature_classes::text,"
-		" (parcel_cost * 100)::bigint, (unit_cost * 100)::bigint, is_active FROM retail.node");
+		" (parcel_cost * 100)::bigint, (unit_cost * 100)::bigint, is_active, paused_until FROM retail.node");
 
 	catalog->nodes = MakeHash(catalog, "pg_retail nodes", sizeof(int64),
 							  sizeof(CatalogNode), HASH_BLOBS);

@@ -79,6 +79,7 @@ typedef struct CatalogNode
 	int64 processing;	/* microseconds */
 	int daily_capacity; /* -1: unlimited */
 	bool active;
+	TimestampTz paused_until; /* takes no new orders before */
 	bool can_ship;
 	bool can_pick_up;
 	uint32 temperature;
