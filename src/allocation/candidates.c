@@ -49,7 +49,7 @@ static int64
 Lateness(const SourcingRequest *request, TimestampTz promise)
 {
 	TimestampTz target =
-		request->as_of + request->policy->target_hours * USECS_PER_HOUR;
+		request->placed_at + request->policy->target_hours * USECS_PER_HOUR;
 
 	if (promise <= target)
 		return 0;

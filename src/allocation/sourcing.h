@@ -17,6 +17,7 @@
 /* One distinct SKU of an order. */
 typedef struct SourcingLine
 {
+	int line_no; /* of the order line that it is, or is a part of */
 	int64 sku_id;
 	const char *sku;
 	int64 quantity;
@@ -39,6 +40,7 @@ typedef struct SourcingRequest
 	int n_excluded;
 	const int64 *excluded;		  /* nodes that refused this order */
 	const CatalogNode *only_node; /* chosen by hand; NULL: any */
+	TimestampTz placed_at; /* when the target of the policy began to run */
 	int n_lines;
 	SourcingLine *lines;
 } SourcingRequest;

@@ -73,7 +73,7 @@ AppendPieces(StringInfo buffer, const SourcingRequest *request,
 		if (piece->parcel != parcel)
 			continue;
 		appendStringInfo(buffer, "%s{\"line_no\":%d,\"sku\":", first ? "" : ",",
-						 piece->line + 1);
+						 request->lines[piece->line].line_no);
 		escape_json(buffer, request->lines[piece->line].sku);
 		appendStringInfo(buffer, ",\"qty\":%lld}", (long long) piece->quantity);
 		first = false;

@@ -184,10 +184,14 @@ CatalogNodeById(const RetailCatalog *catalog, int64 id);
 extern const CatalogNode *
 CatalogNodeByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogRegion *
+CatalogRegionById(const RetailCatalog *catalog, int64 id);
+extern const CatalogRegion *
 CatalogRegionByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogRegion *
 CatalogNearestRegion(const RetailCatalog *catalog, double latitude,
 					 double longitude);
+extern const CatalogChannel *
+CatalogChannelById(const RetailCatalog *catalog, int64 id);
 extern const CatalogChannel *
 CatalogChannelByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogPolicy *

@@ -40,6 +40,13 @@ CatalogNodeByCode(const RetailCatalog *catalog, const char *code)
 	return FindCode(catalog->node_codes, code);
 }
 
+/* Finds a region by its id, or NULL. */
+const CatalogRegion *
+CatalogRegionById(const RetailCatalog *catalog, int64 id)
+{
+	return hash_search(catalog->regions, &id, HASH_FIND, NULL);
+}
+
 /* Finds a region by its code, or NULL. */
 const CatalogRegion *
 CatalogRegionByCode(const RetailCatalog *catalog, const char *code)
@@ -74,6 +81,16 @@ CatalogNearestRegion(const RetailCatalog *catalog, double latitude,
 		}
 	}
 	return nearest;
+}
+
+/* Finds a channel by its id, or NULL. */
+const CatalogChannel *
+CatalogChannelById(const RetailCatalog *catalog, int64 id)
+{
+	for (int i = 0; i < catalog->n_channels; i++)
+		if (catalog->channels[i].id == id)
+			return &catalog->channels[i];
+	return NULL;
 }
 
 /* Finds a channel by its code, or NULL. */

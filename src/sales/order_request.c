@@ -186,6 +186,7 @@ AddLine(OrderRequest *order, const SourcingLine *line,
 		return;
 	}
 	sourcing->lines[sourcing->n_lines] = *line;
+	sourcing->lines[sourcing->n_lines].line_no = sourcing->n_lines + 1;
 	order->prices[sourcing->n_lines++] = *price;
 }
 
@@ -436,6 +437,7 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 
 	RetailCheckTime(arguments->as_of, "as_of");
 	sourcing->as_of = arguments->as_of;
+	sourcing->placed_at = arguments->as_of;
 	sourcing->catalog = RetailCatalogGet();
 	sourcing->channel =
 		CatalogChannelByCode(sourcing->catalog, arguments->channel);

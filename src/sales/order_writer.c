@@ -191,7 +191,7 @@ WritePieces(Placement *p)
 		columns[0][i] = p->shipment_ids[piece->parcel];
 		columns[1][i] =
 			p->result.candidates[plan->parcels[piece->parcel].node].node->id;
-		columns[2][i] = piece->line + 1;
+		columns[2][i] = s->lines[piece->line].line_no;
 		columns[3][i] = s->lines[piece->line].sku_id;
 		columns[4][i] = piece->quantity;
 	}
