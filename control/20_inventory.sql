@@ -509,6 +509,9 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 	SELECT 1, format('movement of SKU %s at node %s', m.sku_id, m.node_id), 'no such SKU or node'
 	FROM moved m WHERE NOT EXISTS (SELECT FROM retail.sku k WHERE k.sku_id = m.sku_id) OR NOT EXISTS (SELECT FROM retail.node n WHERE n.node_id = m.node_id)
 	UNION ALL
+	SELECT 1, format('reservation %s of SKU %s', r.reservation_id, r.sku_id), format('no hold %s', r.hold_id)
+	FROM retail.reservation r WHERE r.hold_id IS NOT NULL AND NOT EXISTS (SELECT FROM retail.stock_hold h WHERE h.hold_id = r.hold_id)
+	UNION ALL
 	SELECT 1, format('transfer %s', t.document_no), format('SKU %s: in transit does not match what is open', l.sku_id)
 	FROM retail.stock_transfer t JOIN retail.stock_transfer_line l USING (transfer_id)
 	WHERE (SELECT coalesce(sum(m.quantity), 0) FROM retail.movement m WHERE m.sku_id = l.sku_id AND m.node_id = t.to_node_id

@@ -462,8 +462,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 	FROM retail.shipment s WHERE NOT EXISTS (SELECT FROM retail.node n WHERE n.node_id = s.node_id)
 	UNION ALL
 	SELECT 3, pg_catalog.format('shipment %s line %s', p.shipment_id, p.line_no), 'is of another order or SKU than its shipment and order line'
-	FROM retail.shipment_line p JOIN retail.shipment s USING (shipment_id) JOIN retail.order_line l ON l.order_id = p.order_id AND l.line_no = p.line_no
-	WHERE s.order_id <> p.order_id OR l.sku_id <> p.sku_id
+	FROM retail.shipment_line p LEFT JOIN retail.shipment s USING (shipment_id) LEFT JOIN retail.order_line l ON l.order_id = p.order_id AND l.line_no = p.line_no
+	WHERE s.order_id IS DISTINCT FROM p.order_id OR l.sku_id IS DISTINCT FROM p.sku_id
+	UNION ALL
+	SELECT 3, pg_catalog.format('order %s', l.order_id), pg_catalog.format('SKU %s is in %s lines', l.sku_id, count(*))
+	FROM retail.order_line l GROUP BY l.order_id, l.sku_id HAVING count(*) > 1
+	UNION ALL
+	SELECT 3, pg_catalog.format('%s of order %s', x.object, x.order_id), 'no such order'
+	FROM (SELECT 'line', order_id FROM retail.order_line UNION SELECT 'shipment', order_id FROM retail.shipment
+		  UNION SELECT 'event', order_id FROM retail.order_event UNION SELECT 'decision', order_id FROM retail.allocation_decision) x (object, order_id)
+	WHERE NOT EXISTS (SELECT FROM retail.sales_order o WHERE o.order_id = x.order_id)
 	UNION ALL
 	SELECT 3, pg_catalog.format('reservation %s of SKU %s', r.reservation_id, r.sku_id), pg_catalog.format('order %s has no line %s of this SKU', r.order_id, r.line_no)
 	FROM retail.reservation r LEFT JOIN retail.order_line l ON l.order_id = r.order_id AND l.line_no = r.line_no AND l.sku_id = r.sku_id

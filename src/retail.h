@@ -63,6 +63,22 @@ extern bool RetailCellBool(uint64 row, int column);
 extern double RetailCellFloat8(uint64 row, int column, bool *isnull);
 extern char *RetailCellText(uint64 row, int column);
 
+/*
+ * The columns of rows that C hands to a statement, as one argument of type
+ * record[]: unnest($1) AS row (column type, ...).  One array a column would
+ * cost a tuplestore a column.
+ */
+typedef struct RetailRowShape
+{
+	int n;
+	Oid types[20];
+	TupleDesc desc; /* made at first use, kept for the session */
+} RetailRowShape;
+
+extern Datum
+RetailRow(RetailRowShape *shape, const Datum *values, const bool *nulls);
+extern Datum RetailRowArray(Datum *rows, int n);
+
 extern Datum RetailInt64Array(const int64 *values, int n);
 extern Datum RetailTextArray(char *const *values, int n);
 

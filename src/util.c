@@ -10,13 +10,16 @@
  */
 #include "retail.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 /*
  * Runs a kept statement inside an SPI connection and returns the SPI code.
@@ -94,6 +97,35 @@ RetailCellText(uint64 row, int column)
 								column, &null);
 
 	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* Forms a row of a shape, as a datum of type record; nulls may be NULL. */
+Datum
+RetailRow(RetailRowShape *shape, const Datum *values, const bool *nulls)
+{
+	static const bool no_nulls[lengthof(shape->types)] = {false};
+
+	if (shape->desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc desc = CreateTemplateTupleDesc(shape->n);
+
+		for (int i = 0; i < shape->n; i++)
+			TupleDescInitEntry(desc, i + 1, NULL, shape->types[i], -1, 0);
+		shape->desc = BlessTupleDesc(desc);
+		MemoryContextSwitchTo(old);
+	}
+	return HeapTupleGetDatum(
+		heap_form_tuple(shape->desc, unconstify(Datum *, values),
+						unconstify(bool *, nulls ? nulls : no_nulls)));
+}
+
+/* Builds a record[] for a statement's argument. */
+Datum
+RetailRowArray(Datum *rows, int n)
+{
+	return PointerGetDatum(
+		construct_array(rows, n, RECORDOID, -1, false, TYPALIGN_DOUBLE));
 }
 
 /* Builds a bigint[] for a statement's argument. */

@@ -1,8 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * order_writer.c
- *	  Writes a decided order: header, lines, parcels, reservations, trace and
- *	  event, the stock counters last.
+ *	  Writes decided orders: headers, lines, parcels, reservations, traces
+ *	  and events, the stock counters last.
+ *
+ * Everything is written for many orders at once, with one statement for all
+ * rows of a table or two; a single order is a set of one.  Rows travel as
+ * one argument of type record[] (RetailRowShape).  The rows of one order are
+ * written here and nowhere else, so the hot tables have no foreign keys among
+ * them; check_sales_integrity() looks for orphans.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -15,68 +21,96 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "inventory/inventory.h"
+static RetailRowShape order_shape = {
+	18,
+	{INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID,
+	 FLOAT8OID, JSONBOID, INT8OID, TEXTOID, TIMESTAMPTZOID, NUMERICOID,
+	 NUMERICOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-static RetailStatement insert_order = {
+static RetailStatement insert_orders = {
 	"INSERT INTO retail.sales_order (channel_id, external_no, request_hash, member_id, fulfilment, region_id, latitude,"
 	" longitude, recipient, pick_up_node_id, payment_state, payment_due_at, goods_total, discount_total, freight_total, total,"
 	" promised_at, placed_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 * 0.01, $14 * 0.01, $15 * 0.01,"
-	" ($13 - $14 + $15) * 0.01, $16, $17)"
-	" ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING order_id",
-	17,
-	{INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID,
-	 FLOAT8OID, JSONBOID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID,
-	 INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+	" SELECT * FROM unnest($1) AS o (channel_id bigint, external_no text, request_hash bytea, member_id bigint, fulfilment text,"
+	" region_id bigint, latitude float8, longitude float8, recipient jsonb, pick_up_node_id bigint, payment_state text,"
+	" payment_due_at timestamptz, goods_total numeric(14,2), discount_total numeric(14,2), freight_total numeric(14,2),"
+	" total numeric(14,2), promised_at timestamptz, placed_at timestamptz)"
+	" ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING order_id, channel_id, external_no",
+	1,
+	{RECORDARRAYOID}};
+
+static RetailRowShape line_shape = {8,
+									{INT8OID, INT4OID, INT8OID, INT8OID,
+									 NUMERICOID, NUMERICOID, NUMERICOID,
+									 INT8OID}};
+
+static RetailRowShape event_shape = {
+	4, {INT8OID, TIMESTAMPTZOID, TEXTOID, INT4OID}};
 
 static RetailStatement insert_lines = {
-	"INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated)"
-	" SELECT $1, u.n, u.sku_id, u.quantity, u.price * 0.01, u.discount * 0.01, (u.quantity * u.price - u.discount) * 0.01, u.quantity"
-	" FROM unnest($2, $3, $4, $5) WITH ORDINALITY AS u (sku_id, quantity, price, discount, n)",
-	5,
-	{INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}};
+	"WITH event AS (INSERT INTO retail.order_event (order_id, kind, occurred_at, actor, detail)"
+	" SELECT e.order_id, 'placed', e.occurred_at, e.actor, pg_catalog.jsonb_build_object('parcels', e.parcels)"
+	" FROM unnest($2) AS e (order_id bigint, occurred_at timestamptz, actor text, parcels int))"
+	" INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated, backordered)"
+	" SELECT l.*, l.quantity - l.allocated FROM unnest($1) AS l (order_id bigint, line_no int, sku_id bigint, quantity bigint,"
+	" unit_price numeric(14,2), discount numeric(14,2), amount numeric(14,2), allocated bigint)",
+	2,
+	{RECORDARRAYOID, RECORDARRAYOID}};
 
-static RetailStatement insert_shipment = {
+static RetailRowShape shipment_shape = {
+	12,
+	{INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, FLOAT8OID, INT8OID,
+	 NUMERICOID, NUMERICOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+/* RETURNING keeps the order of the rows that a plain INSERT ... SELECT wrote. */
+static RetailStatement insert_shipments = {
 	"INSERT INTO retail.shipment (order_id, node_id, kind, carrier_service_id, zone, distance_km, weight_g,"
 	" freight_cost, handling_cost, ship_by, promised_at, planned_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8 * 0.01, $9 * 0.01, $10, $11, $12) RETURNING shipment_id",
-	12,
-	{INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, FLOAT8OID, INT8OID, INT8OID,
-	 INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+	" SELECT * FROM unnest($1) AS s (order_id bigint, node_id bigint, kind text, carrier_service_id bigint, zone text,"
+	" distance_km float8, weight_g bigint, freight_cost numeric(14,2), handling_cost numeric(14,2), ship_by timestamptz,"
+	" promised_at timestamptz, planned_at timestamptz) RETURNING shipment_id",
+	1,
+	{RECORDARRAYOID}};
+
+static RetailRowShape piece_shape = {8,
+									 {INT8OID, INT8OID, INT4OID, INT8OID,
+									  INT8OID, INT8OID, TIMESTAMPTZOID,
+									  TIMESTAMPTZOID}};
+
+static RetailRowShape decision_shape = {8,
+										{INT8OID, TIMESTAMPTZOID, INT8OID,
+										 NUMERICOID, NUMERICOID, BOOLOID,
+										 INT4OID, JSONBOID}};
 
 static RetailStatement insert_pieces = {
-	"WITH piece AS MATERIALIZED (SELECT * FROM unnest($2, $3, $4, $5, $6) AS u (shipment_id, node_id, line_no, sku_id, quantity)),"
+	"WITH piece AS MATERIALIZED (SELECT * FROM unnest($1) AS p (shipment_id bigint, order_id bigint, line_no int, sku_id bigint,"
+	" quantity bigint, node_id bigint, expires_at timestamptz, as_of timestamptz)),"
 	" reserved AS (INSERT INTO retail.reservation (sku_id, node_id, quantity, open_quantity, state, expires_at, order_id, line_no,"
 	" shipment_id, created_at, changed_at)"
-	" SELECT p.sku_id, p.node_id, p.quantity, p.quantity, CASE WHEN $7 IS NULL THEN 'committed' ELSE 'held' END, $7, $1, p.line_no,"
-	" p.shipment_id, $8, $8 FROM piece p)"
+	" SELECT p.sku_id, p.node_id, p.quantity, p.quantity, CASE WHEN p.expires_at IS NULL THEN 'committed' ELSE 'held' END,"
+	" p.expires_at, p.order_id, p.line_no, p.shipment_id, p.as_of, p.as_of FROM piece p),"
+	" decision AS (INSERT INTO retail.allocation_decision (order_id, decided_at, policy_id, cost, lower_bound, is_exact, n_parcels, trace)"
+	" SELECT * FROM unnest($2) AS d (order_id bigint, decided_at timestamptz, policy_id bigint, cost numeric(14,2),"
+	" lower_bound numeric(14,2), is_exact boolean, n_parcels int, trace jsonb))"
 	" INSERT INTO retail.shipment_line (shipment_id, order_id, line_no, sku_id, quantity)"
-	" SELECT p.shipment_id, $1, p.line_no, p.sku_id, p.quantity FROM piece p",
-	8,
-	{INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-	 INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
-static RetailStatement insert_decision = {
-	"WITH decision AS (INSERT INTO retail.allocation_decision (order_id, decided_at, policy_id, cost, lower_bound, is_exact, n_parcels, trace)"
-	" VALUES ($1, $2, $3, $4 * 0.01, $5 * 0.01, $6, $7, $8))"
-	" INSERT INTO retail.order_event (order_id, kind, occurred_at, actor, detail)"
-	" VALUES ($1, 'placed', $2, $9, pg_catalog.jsonb_build_object('parcels', $7))",
-	9,
-	{INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID, INT4OID,
-	 JSONBOID, TEXTOID}};
+	" SELECT p.shipment_id, p.order_id, p.line_no, p.sku_id, p.quantity FROM piece p",
+	2,
+	{RECORDARRAYOID, RECORDARRAYOID}};
 
 static RetailStatement mark_expired = {
 	"SELECT sku_id, node_id, quantity FROM retail.mark_expired($1, $2, $3)",
 	3,
 	{TIMESTAMPTZOID, INT8ARRAYOID, BOOLOID}};
 
-/* Writes the order row; false when its number is taken. */
-static bool
-WriteOrder(Placement *p)
+/* Forms the row of an order. */
+static Datum
+OrderRow(const Placement *p)
 {
-	const SourcingRequest *s = &p->order->sourcing;
-	char nulls[18] = "                 ";
-	Datum values[17] = {0};
+	const OrderRequest *order = p->order;
+	const SourcingRequest *s = &order->sourcing;
+	bool due = !p->on_delivery && !p->nothing_due;
+	bool nulls[18] = {false};
+	Datum values[18] = {0};
 
 	values[0] = Int64GetDatum(s->channel->id);
 	values[1] = CStringGetTextDatum(p->external_no);
@@ -86,171 +120,271 @@ WriteOrder(Placement *p)
 	values[5] = Int64GetDatum(s->region ? s->region->id : 0);
 	values[6] = Float8GetDatum(s->latitude);
 	values[7] = Float8GetDatum(s->longitude);
-	values[8] = PointerGetDatum(p->order->recipient);
+	values[8] = PointerGetDatum(order->recipient);
 	values[9] = Int64GetDatum(s->pick_up_node ? s->pick_up_node->id : 0);
 	values[10] = CStringGetTextDatum(p->on_delivery		  ? "on_delivery"
 										 : p->nothing_due ? "paid"
 														  : "unpaid");
 	values[11] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
-	values[12] = Int64GetDatum(p->order->goods_total);
-	values[13] = Int64GetDatum(p->order->discount_total);
-	values[14] = Int64GetDatum(p->freight);
-	values[15] = TimestampTzGetDatum(p->promised_at);
-	values[16] = TimestampTzGetDatum(s->as_of);
-	if (!p->has_member)
-		nulls[3] = 'n';
-	if (!s->region)
-		nulls[5] = 'n';
-	if (!s->located)
-		nulls[6] = nulls[7] = 'n';
-	if (!p->order->recipient)
-		nulls[8] = 'n';
-	if (!s->pick_up_node)
-		nulls[9] = 'n';
-	if (p->on_delivery || p->nothing_due)
-		nulls[11] = 'n';
-	RetailExecute(&insert_order, values, nulls, false, SPI_OK_INSERT_RETURNING);
-	if (SPI_processed == 0)
-		return false;
-	p->order_id = RetailCellInt64(0, 1, NULL);
-	return true;
+	values[12] = RetailCentsToNumeric(order->goods_total);
+	values[13] = RetailCentsToNumeric(order->discount_total);
+	values[14] = RetailCentsToNumeric(p->freight);
+	values[15] = RetailCentsToNumeric(order->goods_total -
+									  order->discount_total + p->freight);
+	values[16] = TimestampTzGetDatum(p->promised_at);
+	values[17] = TimestampTzGetDatum(s->as_of);
+	nulls[3] = !p->has_member;
+	nulls[5] = !s->region;
+	nulls[6] = nulls[7] = !s->located;
+	nulls[8] = !order->recipient;
+	nulls[9] = !s->pick_up_node;
+	nulls[11] = !due;
+	return RetailRow(&order_shape, values, nulls);
 }
 
-/* Writes the order lines. */
-static void
-WriteLines(Placement *p)
+/* Writes the order rows; order_id stays 0 where a number is taken. */
+static int
+WriteOrderRows(Placement **placements, int n)
 {
-	const SourcingRequest *s = &p->order->sourcing;
-	int64 *columns[4];
-	Datum values[5];
+	Datum *rows = palloc(sizeof(Datum) * n);
+	Datum argument;
+	uint64 row = 0;
 
-	for (int c = 0; c < 4; c++)
-		columns[c] = palloc(sizeof(int64) * s->n_lines);
-	for (int i = 0; i < s->n_lines; i++)
+	for (int i = 0; i < n; i++)
+		rows[i] = OrderRow(placements[i]);
+	argument = RetailRowArray(rows, n);
+	RetailExecute(&insert_orders, &argument, NULL, false,
+				  SPI_OK_INSERT_RETURNING);
+	/* What was written comes back in the order in which it went in. */
+	for (int i = 0; i < n; i++)
 	{
-		columns[0][i] = s->lines[i].sku_id;
-		columns[1][i] = s->lines[i].quantity;
-		columns[2][i] = p->order->prices[i].unit_price;
-		columns[3][i] = p->order->prices[i].discount;
+		Placement *p = placements[i];
+
+		p->order_id = 0;
+		if (row < SPI_processed &&
+			RetailCellInt64(row, 2, NULL) == p->order->sourcing.channel->id &&
+			strcmp(RetailCellText(row, 3), p->external_no) == 0)
+			p->order_id = RetailCellInt64(row++, 1, NULL);
 	}
-	values[0] = Int64GetDatum(p->order_id);
-	for (int c = 0; c < 4; c++)
-		values[c + 1] = RetailInt64Array(columns[c], s->n_lines);
-	RetailExecute(&insert_lines, values, NULL, false, SPI_OK_INSERT);
+	if (row != SPI_processed)
+		elog(ERROR, "orders were not written in their order");
+	return (int) row;
 }
 
-/* Writes one planned parcel and returns its key. */
-static int64
-WriteShipment(Placement *p, int parcel)
+/* Writes the lines of the orders, and the first event of each. */
+static void
+WriteLines(Placement **placements, int n)
 {
-	const SourcingRequest *s = &p->order->sourcing;
-	const SolverParcel *plan = &p->result.plan.parcels[parcel];
-	const SourcingCandidate *candidate = &p->result.candidates[plan->node];
-	char nulls[13] = "            ";
+	int n_lines = 0;
+	int line = 0;
+	Datum *lines;
+	Datum *events = palloc(sizeof(Datum) * n);
+	Datum arguments[2];
+
+	for (int i = 0; i < n; i++)
+		n_lines += placements[i]->order->sourcing.n_lines;
+	lines = palloc(sizeof(Datum) * n_lines);
+	for (int i = 0; i < n; i++)
+	{
+		const Placement *p = placements[i];
+		const SourcingRequest *s = &p->order->sourcing;
+		const SolverPlan *plan = &p->result.plan;
+		int64 *allocated = palloc0(sizeof(int64) * s->n_lines);
+		Datum event[4] = {
+			Int64GetDatum(p->order_id), TimestampTzGetDatum(s->as_of),
+			CStringGetTextDatum(p->actor), Int32GetDatum(plan->n_parcels)};
+
+		events[i] = RetailRow(&event_shape, event, NULL);
+		for (int j = 0; j < plan->n_pieces; j++)
+			allocated[plan->pieces[j].line] += plan->pieces[j].quantity;
+		for (int j = 0; j < s->n_lines; j++)
+		{
+			const OrderLinePrice *price = &p->order->prices[j];
+			int64 quantity = s->lines[j].quantity;
+			Datum values[8] = {
+				Int64GetDatum(p->order_id),
+				Int32GetDatum(s->lines[j].line_no),
+				Int64GetDatum(s->lines[j].sku_id),
+				Int64GetDatum(quantity),
+				RetailCentsToNumeric(price->unit_price),
+				RetailCentsToNumeric(price->discount),
+				RetailCentsToNumeric(quantity * price->unit_price -
+									 price->discount),
+				Int64GetDatum(allocated[j])};
+
+			lines[line++] = RetailRow(&line_shape, values, NULL);
+		}
+	}
+	arguments[0] = RetailRowArray(lines, n_lines);
+	arguments[1] = RetailRowArray(events, n);
+	RetailExecute(&insert_lines, arguments, NULL, false, SPI_OK_INSERT);
+}
+
+/* Forms the row of one planned parcel. */
+static Datum
+ShipmentRow(const ParcelSet *set, int parcel)
+{
+	const SourcingRequest *s = set->request;
+	const SolverParcel *plan = &set->result->plan.parcels[parcel];
+	const SourcingCandidate *candidate = &set->result->candidates[plan->node];
+	bool nulls[12] = {false};
 	Datum values[12] = {0};
 
-	values[0] = Int64GetDatum(p->order_id);
+	values[0] = Int64GetDatum(set->order_id);
 	values[1] = Int64GetDatum(candidate->node->id);
 	values[2] = CStringGetTextDatum(s->pick_up_node ? "pick_up" : "ship");
 	if (s->pick_up_node)
-		nulls[3] = nulls[4] = 'n';
+		nulls[3] = nulls[4] = true;
 	else
 	{
 		values[3] = Int64GetDatum(candidate->lanes[plan->service]->service->id);
 		values[4] = CStringGetTextDatum(candidate->lanes[plan->service]->zone);
 	}
 	values[5] = Float8GetDatum(candidate->distance_km);
-	if (isnan(candidate->distance_km))
-		nulls[5] = 'n';
+	nulls[5] = isnan(candidate->distance_km);
 	values[6] = Int64GetDatum(plan->weight_g);
-	values[7] = Int64GetDatum(plan->freight);
-	values[8] = Int64GetDatum(plan->handling);
+	values[7] = RetailCentsToNumeric(plan->freight);
+	values[8] = RetailCentsToNumeric(plan->handling);
 	values[9] = TimestampTzGetDatum(candidate->departure);
-	values[10] = TimestampTzGetDatum(ParcelPromise(s, &p->result, parcel));
+	values[10] = TimestampTzGetDatum(ParcelPromise(s, set->result, parcel));
 	values[11] = TimestampTzGetDatum(s->as_of);
-	RetailExecute(&insert_shipment, values, nulls, false,
+	return RetailRow(&shipment_shape, values, nulls);
+}
+
+/* Writes the planned parcels and remembers their keys. */
+static void
+WriteShipments(ParcelSet *sets, int n)
+{
+	int n_parcels = 0;
+	int parcel = 0;
+	Datum *rows;
+	Datum argument;
+
+	for (int i = 0; i < n; i++)
+		n_parcels += sets[i].result->plan.n_parcels;
+	rows = palloc(sizeof(Datum) * n_parcels);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < sets[i].result->plan.n_parcels; j++)
+			rows[parcel++] = ShipmentRow(&sets[i], j);
+	argument = RetailRowArray(rows, n_parcels);
+	RetailExecute(&insert_shipments, &argument, NULL, false,
 				  SPI_OK_INSERT_RETURNING);
-	return RetailCellInt64(0, 1, NULL);
-}
-
-/* Writes the contents of the parcels and the reservations behind them. */
-static void
-WritePieces(Placement *p)
-{
-	const SourcingRequest *s = &p->order->sourcing;
-	const SolverPlan *plan = &p->result.plan;
-	int64 *columns[5];
-	Datum values[8];
-
-	for (int c = 0; c < 5; c++)
-		columns[c] = palloc(sizeof(int64) * plan->n_pieces);
-	for (int i = 0; i < plan->n_pieces; i++)
+	if (SPI_processed != (uint64) n_parcels)
+		elog(ERROR, "%d parcels planned, " UINT64_FORMAT " written", n_parcels,
+			 SPI_processed);
+	parcel = 0;
+	for (int i = 0; i < n; i++)
 	{
-		const SolverPiece *piece = &plan->pieces[i];
+		int count = sets[i].result->plan.n_parcels;
 
-		columns[0][i] = p->shipment_ids[piece->parcel];
-		columns[1][i] =
-			p->result.candidates[plan->parcels[piece->parcel].node].node->id;
-		columns[2][i] = s->lines[piece->line].line_no;
-		columns[3][i] = s->lines[piece->line].sku_id;
-		columns[4][i] = piece->quantity;
+		sets[i].shipment_ids = palloc(sizeof(int64) * count);
+		for (int j = 0; j < count; j++)
+			sets[i].shipment_ids[j] = RetailCellInt64(parcel++, 1, NULL);
 	}
-	values[0] = Int64GetDatum(p->order_id);
-	for (int c = 0; c < 5; c++)
-		values[c + 1] = RetailInt64Array(columns[c], plan->n_pieces);
-	values[6] = TimestampTzGetDatum(s->as_of + s->channel->payment_ttl);
-	values[7] = TimestampTzGetDatum(s->as_of);
-	RetailExecute(&insert_pieces, values,
-				  p->on_delivery || p->nothing_due ? "      n " : NULL, false,
-				  SPI_OK_INSERT);
 }
 
-/* Writes the decision with its trace, and the first event of the order. */
-static void
-WriteDecision(Placement *p)
+/* Forms the row of a piece: of its parcel's contents and its reservation. */
+static Datum
+PieceRow(const ParcelSet *set, const SolverPiece *piece)
 {
-	const SourcingRequest *s = &p->order->sourcing;
-	const SolverPlan *plan = &p->result.plan;
-	char *trace = DecisionTrace(s, &p->result, p->shipment_ids);
-	Datum values[9] = {Int64GetDatum(p->order_id),
+	const SourcingRequest *s = set->request;
+	int node = set->result->plan.parcels[piece->parcel].node;
+	bool nulls[8] = {false};
+	Datum values[8] = {Int64GetDatum(set->shipment_ids[piece->parcel]),
+					   Int64GetDatum(set->order_id),
+					   Int32GetDatum(s->lines[piece->line].line_no),
+					   Int64GetDatum(s->lines[piece->line].sku_id),
+					   Int64GetDatum(piece->quantity),
+					   Int64GetDatum(set->result->candidates[node].node->id),
+					   TimestampTzGetDatum(set->expires_at),
+					   TimestampTzGetDatum(s->as_of)};
+
+	nulls[6] = !set->expires;
+	return RetailRow(&piece_shape, values, nulls);
+}
+
+/* Forms the row of a decision with its trace. */
+static Datum
+DecisionRow(const ParcelSet *set)
+{
+	const SourcingRequest *s = set->request;
+	const SolverPlan *plan = &set->result->plan;
+	char *trace = DecisionTrace(s, set->result, set->shipment_ids);
+	Datum values[8] = {Int64GetDatum(set->order_id),
 					   TimestampTzGetDatum(s->as_of),
 					   Int64GetDatum(s->policy->id),
-					   Int64GetDatum(plan->cost),
-					   Int64GetDatum(plan->lower_bound),
+					   RetailCentsToNumeric(plan->cost),
+					   RetailCentsToNumeric(plan->lower_bound),
 					   BoolGetDatum(plan->exact),
 					   Int32GetDatum(plan->n_parcels),
-					   DirectFunctionCall1(jsonb_in, CStringGetDatum(trace)),
-					   CStringGetTextDatum(RetailCallerName())};
+					   DirectFunctionCall1(jsonb_in, CStringGetDatum(trace))};
 
-	RetailExecute(&insert_decision, values, NULL, false, SPI_OK_INSERT);
+	return RetailRow(&decision_shape, values, NULL);
+}
+
+/* Writes the contents of the parcels, their reservations and the decisions. */
+static void
+WritePieces(const ParcelSet *sets, int n)
+{
+	int n_pieces = 0;
+	int piece = 0;
+	Datum *pieces;
+	Datum *decisions = palloc(sizeof(Datum) * n);
+	Datum arguments[2];
+
+	for (int i = 0; i < n; i++)
+		n_pieces += sets[i].result->plan.n_pieces;
+	pieces = palloc(sizeof(Datum) * n_pieces);
+	for (int i = 0; i < n; i++)
+	{
+		const SolverPlan *plan = &sets[i].result->plan;
+
+		for (int j = 0; j < plan->n_pieces; j++)
+			pieces[piece++] = PieceRow(&sets[i], &plan->pieces[j]);
+		decisions[i] = DecisionRow(&sets[i]);
+	}
+	arguments[0] = RetailRowArray(pieces, n_pieces);
+	arguments[1] = RetailRowArray(decisions, n);
+	RetailExecute(&insert_pieces, arguments, NULL, false, SPI_OK_INSERT);
 }
 
 /*
- * Gathers what due holds of the order's SKUs give back.  Their reservations
- * are locked now, before any row of stock; wait says whether to wait for those
- * that another transaction is sweeping.
+ * Gathers what due holds of the SKUs give back.  Their reservations are locked
+ * now, before any row of stock; wait says whether to wait for those that
+ * another transaction is sweeping.  Leaves room for more postings.
  */
 static StockPosting *
-SweepExpired(Placement *p, bool wait, int room, int *n)
+SweepExpired(const ParcelSet *sets, int n, bool wait, int room, int *n_postings)
 {
-	const SourcingRequest *s = &p->order->sourcing;
-	int64 *skus = palloc(sizeof(int64) * s->n_lines);
+	TimestampTz as_of = DT_NOEND;
+	int n_skus = 0;
+	int64 *skus;
 	StockPosting *postings;
 	Datum values[3];
 
-	*n = 0;
-	if (!p->result.saw_expired)
-		return palloc(sizeof(StockPosting) * room);
-	for (int i = 0; i < s->n_lines; i++)
-		skus[i] = s->lines[i].sku_id;
-	values[0] = TimestampTzGetDatum(s->as_of);
-	values[1] = RetailInt64Array(skus, s->n_lines);
+	*n_postings = 0;
+	for (int i = 0; i < n; i++)
+		if (sets[i].result->saw_expired)
+		{
+			n_skus += sets[i].request->n_lines;
+			as_of = Min(as_of, sets[i].request->as_of);
+		}
+	if (n_skus == 0)
+		return palloc(sizeof(StockPosting) * Max(room, 1));
+	skus = palloc(sizeof(int64) * n_skus);
+	n_skus = 0;
+	for (int i = 0; i < n; i++)
+		for (int j = 0;
+			 sets[i].result->saw_expired && j < sets[i].request->n_lines; j++)
+			skus[n_skus++] = sets[i].request->lines[j].sku_id;
+	values[0] = TimestampTzGetDatum(as_of);
+	values[1] = RetailInt64Array(skus, n_skus);
 	values[2] = BoolGetDatum(wait);
 	RetailExecute(&mark_expired, values, NULL, false, SPI_OK_SELECT);
 	postings = palloc(sizeof(StockPosting) * (SPI_processed + room));
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		StockPosting *posting = &postings[(*n)++];
+		StockPosting *posting = &postings[(*n_postings)++];
 
 		posting->sku_id = RetailCellInt64(row, 1, NULL);
 		posting->node_id = RetailCellInt64(row, 2, NULL);
@@ -261,45 +395,94 @@ SweepExpired(Placement *p, bool wait, int room, int *n)
 	return postings;
 }
 
-/* Takes the stock, together with what due holds give back; false if it is gone. */
-static bool
-TakeStock(Placement *p, StockPosting *postings, int n)
+/* Adds what the pieces of a decision reserve; returns how many that are. */
+static int
+AddPostings(const ParcelSet *set, StockPosting *postings)
 {
-	const SourcingRequest *s = &p->order->sourcing;
-	const SolverPlan *plan = &p->result.plan;
-	StockCause cause = {"reserve", NULL, 0, s->as_of};
-	StockShortage shortage;
+	const SourcingResult *result = set->result;
+	const SolverPlan *plan = &result->plan;
 
 	for (int i = 0; i < plan->n_pieces; i++)
 	{
 		const SolverPiece *piece = &plan->pieces[i];
 		int c = plan->parcels[piece->parcel].node;
-		StockPosting *posting = &postings[n++];
 
-		posting->sku_id = s->lines[piece->line].sku_id;
-		posting->node_id = p->result.candidates[c].node->id;
-		posting->counter = STOCK_RESERVED;
-		posting->quantity = piece->quantity;
-		posting->safety =
-			p->result.safety[piece->line * p->result.n_candidates + c];
+		postings[i].sku_id = set->request->lines[piece->line].sku_id;
+		postings[i].node_id = result->candidates[c].node->id;
+		postings[i].counter = STOCK_RESERVED;
+		postings[i].quantity = piece->quantity;
+		postings[i].safety =
+			result->safety[piece->line * result->n_candidates + c];
 	}
-	return StockPost(postings, n, &cause, &shortage);
+	return plan->n_pieces;
 }
 
-/* Writes the order with all its rows, stock last. */
-Outcome
-WriteOrderRows(Placement *p, bool wait)
+/*
+ * Writes decided parcels of orders that exist, inside an SPI connection: their
+ * shipments with contents, reservations and decisions, and posts to stock,
+ * summed over all of them, as the last write of all.
+ *
+ * This is how an order is routed again, a backorder is released or orders are
+ * planned anew.  The caller has locked the orders; has sourced what is wanted
+ * now (lines[].line_no says which order lines that is); has changed the
+ * order_line counters and written its own event; and brings what it gives back
+ * to stock (n_more postings), for stock is posted once.  Returns false, with the row in
+ * *shortage, when another buyer took the stock: the caller rolls back to the
+ * subtransaction in which it began to write, and decides anew with wait set.
+ */
+bool
+WriteParcels(ParcelSet *sets, int n, const StockPosting *more, int n_more,
+			 bool wait, StockShortage *shortage)
 {
+	StockCause cause = {"reserve", NULL, 0, sets[0].request->as_of};
 	StockPosting *postings;
-	int n;
+	int room = n_more;
+	int count;
 
-	if (!WriteOrder(p))
+	WriteShipments(sets, n);
+	WritePieces(sets, n);
+	for (int i = 0; i < n; i++)
+		room += sets[i].result->plan.n_pieces;
+	postings = SweepExpired(sets, n, wait, room, &count);
+	for (int i = 0; i < n; i++)
+		count += AddPostings(&sets[i], &postings[count]);
+	for (int i = 0; i < n_more; i++)
+		postings[count++] = more[i];
+	return StockPost(postings, count, &cause, shortage);
+}
+
+/*
+ * Writes decided orders with all their rows, stock last.  Where the number of
+ * an order is taken, nothing of it is written and its order_id is 0; TAKEN
+ * says that of all.  After OUTRUN the caller must roll back.
+ */
+Outcome
+WriteOrders(Placement **placements, int n, bool wait, StockShortage *shortage)
+{
+	Placement **written = palloc(sizeof(Placement *) * n);
+	ParcelSet *sets = palloc0(sizeof(ParcelSet) * n);
+	bool posted;
+	int count = 0;
+
+	if (WriteOrderRows(placements, n) == 0)
 		return TAKEN;
-	WriteLines(p);
-	for (int i = 0; i < p->result.plan.n_parcels; i++)
-		p->shipment_ids[i] = WriteShipment(p, i);
-	WritePieces(p);
-	WriteDecision(p);
-	postings = SweepExpired(p, wait, p->result.plan.n_pieces, &n);
-	return TakeStock(p, postings, n) ? PLACED : OUTRUN;
+	for (int i = 0; i < n; i++)
+	{
+		Placement *p = placements[i];
+		const SourcingRequest *s = &p->order->sourcing;
+
+		if (p->order_id == 0)
+			continue;
+		sets[count].order_id = p->order_id;
+		sets[count].request = s;
+		sets[count].result = &p->result;
+		sets[count].expires = !p->on_delivery && !p->nothing_due;
+		sets[count].expires_at = s->as_of + s->channel->payment_ttl;
+		written[count++] = p;
+	}
+	WriteLines(written, count);
+	posted = WriteParcels(sets, count, NULL, 0, wait, shortage);
+	for (int i = 0; i < count; i++)
+		written[i]->shipment_ids = sets[i].shipment_ids;
+	return posted ? PLACED : OUTRUN;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * order_writer.h
- *	  Writing a decided order: its rows, its parcels, its stock.
+ *	  Writing decided orders: their rows, their parcels, their stock.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -11,7 +11,19 @@
 #ifndef PG_RETAIL_ORDER_WRITER_H
 #define PG_RETAIL_ORDER_WRITER_H
 
+#include "inventory/inventory.h"
 #include "sales/order_request.h"
+
+/* The parcels of one decision, for an order that exists (WriteParcels). */
+typedef struct ParcelSet
+{
+	int64 order_id;
+	const SourcingRequest *request;
+	const SourcingResult *result; /* its status is SOLVER_OK */
+	bool expires;				  /* held until expires_at, else committed */
+	TimestampTz expires_at;
+	int64 *shipment_ids; /* out: by parcel of the plan */
+} ParcelSet;
 
 /* What place_order knows besides the order itself. */
 typedef struct Placement
@@ -19,6 +31,7 @@ typedef struct Placement
 	OrderRequest *order;
 	SourcingResult result;
 	const char *external_no;
+	const char *actor; /* who ordered */
 	Datum request_hash;
 	bool has_member;
 	int64 member_id;
@@ -26,10 +39,9 @@ typedef struct Placement
 	int64 freight; /* charged, cents */
 	bool on_delivery;
 	bool nothing_due; /* an order of 0.00 is paid as it stands */
-	int64 order_id;
+	int64 order_id;	  /* 0: not written, its number is taken */
 	TimestampTz promised_at;
 	int64 *shipment_ids;
-	const char *parcels; /* JSON */
 } Placement;
 
 typedef enum Outcome
@@ -40,6 +52,9 @@ typedef enum Outcome
 	NO_PLAN /* nobody can fulfil it */
 } Outcome;
 
-extern Outcome WriteOrderRows(Placement *p, bool wait);
+extern Outcome
+WriteOrders(Placement **placements, int n, bool wait, StockShortage *shortage);
+extern bool WriteParcels(ParcelSet *sets, int n, const StockPosting *more,
+						 int n_more, bool wait, StockShortage *shortage);
 
 #endif /* PG_RETAIL_ORDER_WRITER_H */

@@ -105,6 +105,7 @@ Attempt(Placement *p, bool wait)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile Outcome outcome = TAKEN;
+	StockShortage shortage;
 
 	SourceOrder(s, false, &p->result);
 	if (p->result.status != SOLVER_OK)
@@ -114,14 +115,13 @@ Attempt(Placement *p, bool wait)
 		p->freight = PlanFreight(&p->result.plan);
 	p->nothing_due =
 		p->order->goods_total - p->order->discount_total + p->freight == 0;
-	p->shipment_ids = palloc(sizeof(int64) * p->result.plan.n_parcels);
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY()
 		;
 		{
-			outcome = WriteOrderRows(p, wait);
+			outcome = WriteOrders(&p, 1, wait, &shortage);
 		}
 		PG_CATCH();
 		{
@@ -325,6 +325,7 @@ retail_place_order(PG_FUNCTION_ARGS)
 	arguments.policy = TextArgument(fcinfo, 9);
 	arguments.as_of = PG_GETARG_TIMESTAMPTZ(10);
 	p.external_no = TextArgument(fcinfo, 1);
+	p.actor = RetailCallerName();
 	p.has_member = !PG_ARGISNULL(6);
 	p.member_id = p.has_member ? PG_GETARG_INT64(6) : 0;
 	FreightArgument(fcinfo, 7, &p.freight_given, &p.freight);
