@@ -1,3 +1,4 @@
 -- 0.1.0.sql: what an upgrade from 0.1.0 drops first, for its signature changed.
 DROP FUNCTION retail.mark_expired(timestamptz, bigint[], boolean);
 DROP FUNCTION retail.parse_stock_lines(jsonb, text);
+DROP FUNCTION retail.put_allocation_policy(text, text, text, numeric, numeric, int, int, boolean);

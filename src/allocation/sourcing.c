@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "allocation/candidates.h"
+#include "allocation/stock_price.h"
 
 static void *
 SolverAlloc(void *context, size_t size)
@@ -89,6 +90,7 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 	problem->n_tariffs =
 		request->catalog->n_tariffs + (request->pick_up_node ? 1 : 0);
 	problem->available = available;
+	problem->stock_value = StockValues(request, request->policy, result);
 	problem->split_penalty = request->policy->split_penalty;
 	problem->max_parcels = request->policy->max_parcels;
 	problem->allow_line_split = request->policy->allow_line_split;

@@ -27,9 +27,9 @@
 typedef struct Alternative
 {
 	int candidate;
-	int missing; /* lines it cannot supply whole */
-	int64 cost;	 /* of all it can supply, in one parcel; -1: no
-								 * carrier takes it */
+	int missing;   /* lines it cannot supply whole */
+	bool possible; /* a carrier takes all it can supply in one parcel */
+	int64 cost;	   /* of that parcel */
 } Alternative;
 
 /* Appends an amount of cents as a JSON number. */
@@ -114,6 +114,8 @@ AppendParcels(StringInfo buffer, const SourcingRequest *request,
 		AppendMoney(buffer, "freight", parcel->freight);
 		AppendMoney(buffer, "handling", parcel->handling);
 		AppendMoney(buffer, "lateness", parcel->lateness);
+		if (parcel->stock_value != 0)
+			AppendMoney(buffer, "stock_value", parcel->stock_value);
 		AppendTime(buffer, "ship_by", candidate->departure);
 		AppendTime(buffer, "promised_at", ParcelPromise(request, result, i));
 		AppendPieces(buffer, request, &result->plan, i);
@@ -127,10 +129,11 @@ static Alternative
 CostAlone(const SolverProblem *problem, int candidate)
 {
 	const SolverNode *node = &problem->nodes[candidate];
-	Alternative result = {candidate, 0, -1};
+	Alternative result = {candidate, 0, false, 0};
 	int64 weight = 0;
 	int64 volume = 0;
 	int64 units = 0;
+	int64 stock_value = 0;
 	uint32 temperature = 0;
 
 	for (int i = 0; i < problem->n_lines; i++)
@@ -146,6 +149,9 @@ CostAlone(const SolverProblem *problem, int candidate)
 		weight += line->quantity * line->unit_weight_g;
 		volume += line->quantity * line->unit_volume_cm3;
 		units += line->quantity;
+		if (problem->stock_value)
+			stock_value += line->quantity *
+				problem->stock_value[i * problem->n_nodes + candidate];
 		temperature |= line->temperature;
 	}
 	for (int s = 0; s < node->n_services; s++)
@@ -159,9 +165,10 @@ CostAlone(const SolverProblem *problem, int candidate)
 		if (freight < 0 || (temperature & ~service->temperature) != 0)
 			continue;
 		cost = freight + node->per_parcel + units * node->per_unit +
-			service->lateness;
-		if (result.cost < 0 || cost < result.cost)
+			service->lateness + stock_value;
+		if (!result.possible || cost < result.cost)
 			result.cost = cost;
+		result.possible = true;
 	}
 	return result;
 }
@@ -175,8 +182,8 @@ CompareAlternatives(const void *a, const void *b)
 
 	if (left->missing != right->missing)
 		return left->missing - right->missing;
-	if ((left->cost < 0) != (right->cost < 0))
-		return left->cost < 0 ? 1 : -1;
+	if (left->possible != right->possible)
+		return left->possible ? -1 : 1;
 	if (left->cost != right->cost)
 		return left->cost < right->cost ? -1 : 1;
 	return left->candidate - right->candidate;
@@ -195,7 +202,7 @@ AppendAlternative(StringInfo buffer, const SourcingRequest *request,
 	appendStringInfoString(buffer, "{\"node\":");
 	escape_json(buffer, candidate->node->code);
 	AppendDistance(buffer, candidate->distance_km);
-	if (alternative->cost >= 0)
+	if (alternative->possible)
 		AppendMoney(buffer, "cost", alternative->cost);
 	if (alternative->missing > 0)
 	{
@@ -213,7 +220,7 @@ AppendAlternative(StringInfo buffer, const SourcingRequest *request,
 		appendStringInfoString(buffer,
 							   "],\"reason\":\"does not have everything\"}");
 	}
-	else if (alternative->cost < 0)
+	else if (!alternative->possible)
 		appendStringInfoString(
 			buffer,
 			",\"reason\":\"no carrier takes all of it in one parcel\"}");

@@ -33,13 +33,15 @@
 
 #include "catalog/geo.h"
 
+/* The tables of the catalogue, and then those with a cache of their own. */
 #define WATCHED_TABLES 11
+#define TOLD_TABLES 12
 #define MAX_REGION_DEPTH 32
 
-static const char *const watched_tables[WATCHED_TABLES] = {
-	"region",		"channel",		"calendar",			"calendar_hours",
-	"calendar_day", "node",			"carrier_service",	"lane",
-	"rate_card",	"rate_bracket", "allocation_policy"};
+static const char *const watched_tables[TOLD_TABLES] = {
+	"region",		"channel",		"calendar",			 "calendar_hours",
+	"calendar_day", "node",			"carrier_service",	 "lane",
+	"rate_card",	"rate_bracket", "allocation_policy", "stock_price"};
 
 static RetailCatalog *current_catalog = NULL;
 static volatile bool catalog_is_stale = true;
@@ -70,7 +72,7 @@ retail_invalidate_catalog(PG_FUNCTION_ARGS)
 	Oid relid = PG_GETARG_OID(0);
 	Oid namespace = get_namespace_oid("retail", false);
 
-	for (int i = 0; i < WATCHED_TABLES; i++)
+	for (int i = 0; i < TOLD_TABLES; i++)
 	{
 		if (relid != get_relname_relid(watched_tables[i], namespace))
 			continue;
@@ -555,7 +557,8 @@ LoadPolicies(RetailCatalog *catalog)
 {
 	uint64 n = Load(
 		"SELECT policy_id, code, version, status = 'active', channel_id, (split_penalty * 100)::bigint,"
-		" (lateness_per_day * 100)::bigint, target_hours, max_parcels, allow_line_split"
+		" (lateness_per_day * 100)::bigint, target_hours, max_parcels, allow_line_split, status = 'shadow',"
+		" (scarcity_weight * 10000)::bigint, (markdown_weight * 10000)::bigint, max_reroutes, reoptimise_minutes"
 		" FROM retail.allocation_policy WHERE status <> 'retired' ORDER BY version DESC");
 
 	catalog->n_policies = (int) n;
@@ -575,6 +578,11 @@ LoadPolicies(RetailCatalog *catalog)
 		policy->target_hours = (int) RetailCellInt64(row, 8, NULL);
 		policy->max_parcels = (int) RetailCellInt64(row, 9, NULL);
 		policy->allow_line_split = RetailCellBool(row, 10);
+		policy->shadow = RetailCellBool(row, 11);
+		policy->scarcity_weight = RetailCellInt64(row, 12, NULL);
+		policy->markdown_weight = RetailCellInt64(row, 13, NULL);
+		policy->max_reroutes = (int) RetailCellInt64(row, 14, NULL);
+		policy->reoptimise_minutes = (int) RetailCellInt64(row, 15, NULL);
 	}
 }
 

@@ -122,12 +122,17 @@ typedef struct CatalogPolicy
 	char *code;
 	int version;
 	bool active;
+	bool shadow;		 /* decided beside the active one, not acted upon */
 	int64 channel_id;	 /* 0: every channel */
 	int64 split_penalty; /* cents */
 	int64 lateness_per_day;
 	int target_hours;
 	int max_parcels; /* 0: unlimited */
 	bool allow_line_split;
+	int64 scarcity_weight; /* ten-thousandths */
+	int64 markdown_weight;
+	int max_reroutes;
+	int reoptimise_minutes;
 } CatalogPolicy;
 
 typedef struct RetailCatalog
@@ -145,7 +150,7 @@ typedef struct RetailCatalog
 	int n_tariffs;
 	SolverTariff *tariffs;
 	int n_policies;
-	CatalogPolicy *policies;
+	CatalogPolicy *policies; /* newest version first */
 } RetailCatalog;
 
 /* Bytes of a code that tell codes apart. */
@@ -195,7 +200,7 @@ CatalogChannelById(const RetailCatalog *catalog, int64 id);
 extern const CatalogChannel *
 CatalogChannelByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogPolicy *
-CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
+CatalogPolicyFor(const RetailCatalog *catalog, const char *name,
 				 int64 channel_id);
 extern int
 CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,

@@ -103,12 +103,28 @@ CatalogChannelByCode(const RetailCatalog *catalog, const char *code)
 	return NULL;
 }
 
+/* Is this the policy of the given name: "code", or "code@version"? */
+static bool
+PolicyIsNamed(const CatalogPolicy *policy, const char *name)
+{
+	size_t length = strlen(policy->code);
+	char version[16];
+
+	if (strncmp(policy->code, name, length) != 0)
+		return false;
+	if (name[length] == '\0')
+		return true;
+	snprintf(version, sizeof(version), "@%d", policy->version);
+	return strcmp(name + length, version) == 0;
+}
+
 /*
- * Finds the policy of the given code (its latest version, draft or active), or
- * without a code the channel's active one, or that of all channels.
+ * Finds the policy of the given name (of a code alone its latest version that
+ * is not retired), or without a name the channel's active one, or that of all
+ * channels.
  */
 const CatalogPolicy *
-CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
+CatalogPolicyFor(const RetailCatalog *catalog, const char *name,
 				 int64 channel_id)
 {
 	const CatalogPolicy *general = NULL;
@@ -117,9 +133,9 @@ CatalogPolicyFor(const RetailCatalog *catalog, const char *code,
 	{
 		const CatalogPolicy *policy = &catalog->policies[i];
 
-		if (code)
+		if (name)
 		{
-			if (strcmp(policy->code, code) == 0)
+			if (PolicyIsNamed(policy, name))
 				return policy;
 		}
 		else if (policy->active && policy->channel_id == channel_id)
