@@ -76,9 +76,8 @@ EmptyCache(void)
 
 	if (price_context == NULL)
 	{
-		price_context =
-			AllocSetContextCreate(TopMemoryContext, "pg_retail stock prices",
-								  ALLOCSET_DEFAULT_SIZES);
+		price_context = AllocSetContextCreate(
+			TopMemoryContext, "pg_retail stock prices", ALLOCSET_DEFAULT_SIZES);
 		CacheRegisterRelcacheCallback(PricesInvalidated, (Datum) 0);
 	}
 	price_table = NULL;
@@ -97,8 +96,15 @@ RefreshCache(void)
 	EmptyCache();
 	any_prices = true;
 	prices_are_stale = false; /* a change while we read sets it again */
-	price_relid = get_relname_relid("stock_price",
-									get_namespace_oid("retail", false));
+	price_relid =
+		get_relname_relid("stock_price", get_namespace_oid("retail", false));
+	if (!OidIsValid(price_relid))
+	{
+		/* The library is newer than the tables: upgrade() has not run yet. */
+		any_prices = false;
+		prices_are_stale = true;
+		return;
+	}
 	PushActiveSnapshot(GetLatestSnapshot());
 	RetailExecute(&select_any, NULL, NULL, true, SPI_OK_SELECT);
 	any_prices = RetailCellBool(0, 1);
@@ -123,7 +129,8 @@ LoadPrices(int64 *sku_ids, int n)
 		for (uint64 row = 0; row < SPI_processed; row++)
 			count += RetailCellInt64(row, 1, NULL) == sku_ids[i];
 		if (count > 0)
-			prices = MemoryContextAlloc(price_context, sizeof(StockPrice) * count);
+			prices =
+				MemoryContextAlloc(price_context, sizeof(StockPrice) * count);
 		count = 0;
 		for (uint64 row = 0; row < SPI_processed; row++)
 		{

@@ -363,7 +363,7 @@ LoadNodes(RetailCatalog *catalog)
 	uint64 n = Load(
 		"SELECT node_id, code, kind, region_id, latitude, longitude, time_zone, calendar_id, cut_off,"
 		" processing_minutes, daily_capacity, can_ship, can_pick_up, temperature_classes::text,"
-		" (parcel_cost * 100)::bigint, (unit_cost * 100)::bigint, is_active, paused_until FROM retail.node");
+		" (parcel_cost * 100)::bigint, (unit_cost * 100)::bigint, is_active, (to_jsonb(n) ->> 'paused_until')::timestamptz FROM retail.node n");
 
 	catalog->nodes = MakeHash(catalog, "pg_retail nodes", sizeof(int64),
 							  sizeof(CatalogNode), HASH_BLOBS);
@@ -551,15 +551,20 @@ LoadLanes(RetailCatalog *catalog)
 	}
 }
 
-/* Loads the allocation policies that are not retired. */
+/*
+ * Loads the allocation policies that are not retired.  Columns that came after
+ * 0.1.0 are read by way of JSON: until upgrade() has run they are not there.
+ */
 static void
 LoadPolicies(RetailCatalog *catalog)
 {
 	uint64 n = Load(
 		"SELECT policy_id, code, version, status = 'active', channel_id, (split_penalty * 100)::bigint,"
 		" (lateness_per_day * 100)::bigint, target_hours, max_parcels, allow_line_split, status = 'shadow',"
-		" (scarcity_weight * 10000)::bigint, (markdown_weight * 10000)::bigint, max_reroutes, reoptimise_minutes"
-		" FROM retail.allocation_policy WHERE status <> 'retired' ORDER BY version DESC");
+		" (coalesce((row ->> 'scarcity_weight')::numeric, 1) * 10000)::bigint,"
+		" (coalesce((row ->> 'markdown_weight')::numeric, 1) * 10000)::bigint,"
+		" coalesce((row ->> 'max_reroutes')::int, 3), coalesce((row ->> 'reoptimise_minutes')::int, 60)"
+		" FROM (SELECT p.*, to_jsonb(p) AS row FROM retail.allocation_policy p) x WHERE status <> 'retired' ORDER BY version DESC");
 
 	catalog->n_policies = (int) n;
 	catalog->policies = MemoryContextAllocZero(
