@@ -19,19 +19,17 @@
 /*
  * One order.  Its problem says what it could do if it were alone: available[]
  * is the stock less the order's safety stock, max_parcels of a node is all
- * that the node can still take.  Orders are of one view of the stock: for one
- * SKU at one node, available + safety is the same in all orders that have it
- * available, and so is max_parcels for one node and day.  Plain stock less
- * what others take less safety is what an order may have.
+ * that the node can still take.  Orders must be of one view of the stock.
+ * What an order may have is its available[] less what other orders take: so
+ * the plans can be posted one after the other, greatest safety stock first.
  */
 typedef struct JointOrder
 {
 	const SolverProblem *problem;
-	const int64_t *skus;   /* [line]: key of the SKU, distinct in an order */
-	const int64_t *nodes;  /* [node]: key of the node, distinct in an order */
-	const int64_t *days;   /* [node]: whose capacity a parcel from there uses;
-							* NULL: one for each node */
-	const int64_t *safety; /* [line * n_nodes + node], >= 0; NULL: all 0 */
+	const int64_t *skus;  /* [line]: key of the SKU, distinct in an order */
+	const int64_t *nodes; /* [node]: key of the node, distinct in an order */
+	const int64_t *days;  /* [node]: whose capacity a parcel from there uses;
+							* NULL: all of one day */
 
 	/*
 	 * Who is served when there is not enough for all: the lowest rank, and

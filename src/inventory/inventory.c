@@ -78,7 +78,7 @@ static RetailStatement select_safety = {
 	3,
 	{INT8ARRAYOID, INT8ARRAYOID, INT8OID}};
 
-/* Orders postings by SKU, node and counter. */
+/* Orders postings by SKU, node, counter and safety stock. */
 static int
 ComparePostings(const void *a, const void *b)
 {
@@ -89,10 +89,16 @@ ComparePostings(const void *a, const void *b)
 		return left->sku_id < right->sku_id ? -1 : 1;
 	if (left->node_id != right->node_id)
 		return left->node_id < right->node_id ? -1 : 1;
-	return (int) left->counter - (int) right->counter;
+	if (left->counter != right->counter)
+		return (int) left->counter - (int) right->counter;
+	return left->safety < right->safety ? -1 : left->safety > right->safety;
 }
 
-/* Sums sorted postings into one delta a stock row; returns their number. */
+/*
+ * Sums sorted postings into one delta a stock row; returns their number.
+ * Promises with different safety stocks are summed as if the greatest were
+ * promised first: what is promised with less comes out of its safety stock.
+ */
 static int
 SumPostings(const StockPosting *postings, int n, StockDelta *deltas)
 {
@@ -116,8 +122,8 @@ SumPostings(const StockPosting *postings, int n, StockDelta *deltas)
 		d->change[p->counter] += p->quantity;
 		if (p->counter == STOCK_RESERVED && p->quantity > 0 && p->safety >= 0)
 		{
+			d->safety = Max(d->safety, p->safety - d->promised);
 			d->promised += p->quantity;
-			d->safety = Max(d->safety, p->safety);
 		}
 	}
 	return count;
