@@ -58,9 +58,12 @@ BEGIN
 	END IF;
 	-- OFFSET 0 keeps the look-up by code inside: how many lines there are is
 	-- unknown to the planner, and a join would read the whole of retail.sku.
-	SELECT e, n INTO bad FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n)
-		LEFT JOIN LATERAL (SELECT s.sku_id FROM retail.sku s WHERE s.code = e ->> 'sku' OFFSET 0) s ON true WHERE s.sku_id IS NULL LIMIT 1;
-	IF FOUND THEN
+	SELECT e, n, s.is_bundle INTO bad FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n)
+		LEFT JOIN LATERAL (SELECT s.is_bundle FROM retail.sku s WHERE s.code = e ->> 'sku' OFFSET 0) s ON true WHERE s.is_bundle IS DISTINCT FROM false LIMIT 1;
+	IF bad.is_bundle THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = 'a bundle has no units of its own', DETAIL = format('Line %s names SKU "%s".', bad.n, left(bad.e ->> 'sku', 200)),
+			HINT = 'List its components: see retail.bundle_component, and retail.order_bundle for those of an order.';
+	ELSIF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT001', MESSAGE = 'unknown SKU', DETAIL = format('Line %s names SKU "%s".', bad.n, left(bad.e ->> 'sku', 200)),
 			HINT = 'Make it known with retail.put_sku(), or correct the code.';
 	END IF;
@@ -475,6 +478,10 @@ DECLARE
 	the_channel bigint := CASE WHEN channel IS NOT NULL THEN retail.channel_id(channel) END;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
+	IF (SELECT k.is_bundle FROM retail.sku k WHERE k.sku_id = the_sku) THEN
+		RETURN QUERY SELECT b.node, b.node_kind, b.on_hand, NULL::bigint, NULL::bigint, b.available, b.in_transit FROM retail.bundle_to_promise(the_sku, channel, as_of) b ORDER BY b.available DESC, b.node;
+		RETURN;
+	END IF;
 	RETURN QUERY
 	SELECT n.code, n.kind, s.on_hand, s.reserved - coalesce(e.quantity, 0)::bigint, coalesce(f.quantity, 0),
 		greatest(s.on_hand - (s.reserved - coalesce(e.quantity, 0)::bigint) - coalesce(f.quantity, 0), 0), s.in_transit
@@ -486,7 +493,7 @@ BEGIN
 	WHERE s.sku_id = the_sku ORDER BY 6 DESC, 1;
 END $$;
 COMMENT ON FUNCTION retail.available_to_promise(text, text, timestamptz) IS
-'Where a SKU lies in the whole chain and how much of it a channel may promise: on hand - live reservations - safety stock. Holds that are due do not count. Raises RT001, RT003, RT014.';
+'Where a SKU lies in the whole chain and how much of it a channel may promise: on hand - live reservations - safety stock. Holds that are due do not count. Of a bundle: how many could be made up at each node of what its components have there; reserved and safety are null. Raises RT001, RT003, RT014.';
 
 CREATE FUNCTION retail.check_inventory_integrity() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

@@ -43,6 +43,11 @@ BEGIN
 				WHEN 'RT012' THEN 'Give 0 or more, below one billion, with at most two decimals; a line without "price" needs a list price (retail.put_sku()).'
 				ELSE 'Make it known with retail.put_sku(), or correct the code.' END;
 	END IF;
+	SELECT k.code INTO bad FROM jsonb_array_elements(lines) AS l (e) JOIN retail.sku k ON k.code = l.e ->> 'sku' WHERE k.is_bundle ORDER BY 1 LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = 'a till sells the components of a bundle', DETAIL = format('SKU "%s" is a bundle.', bad.code),
+			HINT = 'List what was handed over, with the discount of the bundle; see retail.bundle_component.';
+	END IF;
 END $$;
 COMMENT ON FUNCTION retail.check_sale_lines(jsonb) IS 'Internal: checks the form of the lines of a sale. An inactive SKU passes: what was sold was sold. Raises RT001, RT010, RT011, RT012.';
 
