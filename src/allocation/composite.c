@@ -19,6 +19,13 @@
 
 #include <math.h>
 
+/* Returns the units of a line that a plan is to cover. */
+static int64
+Wanted(const SourcingLine *line)
+{
+	return line->quantity - line->missing;
+}
+
 /* Assigns the lines of the order to lines of the solver; returns their number. */
 static int
 AssignLines(const SourcingRequest *request, Composite *composite)
@@ -33,7 +40,7 @@ AssignLines(const SourcingRequest *request, Composite *composite)
 
 		composite->line_of[i] = -1;
 		composite->pack[i] = line->group > 0 ? line->pack : 1;
-		if (line->quantity == 0)
+		if (Wanted(line) == 0)
 			continue;
 		for (int j = 0; j < i && line->group > 0; j++)
 			if (request->lines[j].group == line->group &&
@@ -59,7 +66,7 @@ SumLines(const SourcingRequest *request, const Composite *composite, int n)
 		if (composite->line_of[i] < 0)
 			continue;
 		sum = &lines[composite->line_of[i]];
-		sum->quantity = line->quantity / composite->pack[i];
+		sum->quantity = Wanted(line) / composite->pack[i];
 		sum->unit_weight_g += composite->pack[i] * line->weight_g;
 		sum->unit_volume_cm3 += composite->pack[i] * line->volume_cm3;
 		sum->temperature |= line->temperature;
@@ -114,7 +121,7 @@ ComposeProblem(const SourcingRequest *request, const SolverProblem *problem,
 
 	for (int i = 0; i < request->n_lines; i++)
 		plain = plain && request->lines[i].group == 0 &&
-			request->lines[i].quantity > 0;
+			request->lines[i].missing == 0;
 	if (plain)
 		return false;
 	composite->problem = *problem;
@@ -141,7 +148,7 @@ ScarcestLine(const SourcingRequest *request, const SolverProblem *problem,
 			continue;
 		for (int c = 0; c < problem->n_nodes; c++)
 			share += (double) problem->available[i * problem->n_nodes + c];
-		share /= (double) request->lines[i].quantity;
+		share /= (double) Wanted(&request->lines[i]);
 		if (share < least)
 		{
 			least = share;

@@ -31,6 +31,15 @@ ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 
 	for (int c = 0; c < result->n_candidates; c++)
 		available += result->problem.available[line * result->n_candidates + c];
+	if (no_stock && l->group > 0 && available >= l->quantity)
+		ereport(
+			ERROR, errcode(RT_OUT_OF_STOCK),
+			errmsg("the components of a bundle do not lie together"),
+			errdetail(
+				"SKU %s: %lld asked and %lld available to promise, but not where the others are.",
+				l->sku, (long long) l->quantity, (long long) available),
+			errhint(
+				"See retail.available_to_promise() of the bundle, or order its components apart."));
 	if (no_stock &&
 		r->inactive + r->paused + r->excluded + r->incapable + r->closed +
 				r->unreachable + r->full ==

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "allocation/candidates.h"
+#include "allocation/composite.h"
 #include "allocation/stock_price.h"
 
 static void *
@@ -133,7 +134,8 @@ CapacityExceeded(SolverNode *nodes, bool read_only, SourcingResult *result)
 /*
  * Reads stock and states the order as a problem, inside an SPI connection; what
  * the result points to lives in the current memory context.  Nothing is decided
- * yet.  Returns the nodes of the problem, whose limits the caller may lower.
+ * yet: SolveLines() solves it.  Returns the nodes of the problem, whose limits the
+ * caller may lower.
  */
 SolverNode *
 StateOrder(const SourcingRequest *request, bool read_only,
@@ -160,13 +162,13 @@ SourceOrder(const SourcingRequest *request, bool read_only,
 {
 	SolverNode *nodes = StateOrder(request, read_only, result);
 
-	result->status = solver_solve(&result->problem, &result->plan);
+	result->status = SolveLines(request, &result->problem, &result->plan);
 	/* Capacity is a lazy constraint: only nodes that are chosen are counted. */
 	while (result->status == SOLVER_OK &&
 		   CapacityExceeded(nodes, read_only, result))
 	{
 		solver_free_plan(&result->problem, &result->plan);
-		result->status = solver_solve(&result->problem, &result->plan);
+		result->status = SolveLines(request, &result->problem, &result->plan);
 	}
 	CHECK_FOR_INTERRUPTS();
 	if (result->status == SOLVER_NO_MEMORY)

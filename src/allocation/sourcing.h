@@ -21,9 +21,12 @@ typedef struct SourcingLine
 	int64 sku_id;
 	const char *sku;
 	int64 quantity;
+	int64 missing;	  /* of it, left out of the plan: it is not there */
 	int64 weight_g;	  /* of a unit */
 	int64 volume_cm3; /* of a unit */
 	uint32 temperature;
+	int group;	/* lines of one group travel together; 0: alone */
+	int64 pack; /* with a group: units in each of its equal sets */
 } SourcingLine;
 
 typedef struct SourcingRequest

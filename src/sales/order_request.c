@@ -15,6 +15,8 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "sales/order_bundle.h"
+
 #define LINE_HINT \
 	"A line is an object such as {\"sku\": \"A1\", \"qty\": 2, \"price\": 9.90, \"discount\": 0.50, \"unit\": \"BOX\"}; price, discount and unit may be left out."
 
@@ -31,7 +33,8 @@ typedef struct InputLine
 
 static RetailStatement select_skus = {
 	"SELECT s.sku_id, s.weight_g, s.volume_cm3, s.temperature_class, (s.list_price * 100)::bigint, s.is_active,"
-	" CASE WHEN u.unit = s.base_unit OR u.unit = '' THEN 1 ELSE (SELECT x.factor FROM retail.sku_unit x WHERE x.sku_id = s.sku_id AND x.unit = u.unit) END"
+	" CASE WHEN u.unit = s.base_unit OR u.unit = '' THEN 1 ELSE (SELECT x.factor FROM retail.sku_unit x WHERE x.sku_id = s.sku_id AND x.unit = u.unit) END,"
+	" s.is_bundle"
 	" FROM unnest($1, $2) WITH ORDINALITY AS u (code, unit, n)"
 	" LEFT JOIN retail.sku s ON s.code = u.code ORDER BY u.n",
 	2,
@@ -244,13 +247,22 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 			errdetail("SKU \"%s\" has no list price.", input->sku),
 			errhint(
 				"Give \"price\" in the line, or a list price with retail.put_sku()."));
-	AddLine(order, &line, &price);
+	if (RetailCellBool(row, 8))
+	{
+		OrderBundle bundle = {line.sku_id, line.sku, line.quantity, price};
+
+		AddBundle(order, &bundle);
+	}
+	else
+		AddLine(order, &line, &price);
 }
 
 /* Checks the sums of the order: prices cannot overflow, discounts not exceed. */
 static void
 CheckTotals(OrderRequest *order)
 {
+	order->goods_total = 0;
+	order->discount_total = 0;
 	for (int i = 0; i < order->sourcing.n_lines; i++)
 	{
 		const SourcingLine *line = &order->sourcing.lines[i];
@@ -307,10 +319,16 @@ ResolveLines(OrderRequest *order, Jsonb *lines, bool read_only)
 	values[1] = RetailTextArray(units, n);
 	order->sourcing.lines = palloc0(sizeof(SourcingLine) * n);
 	order->prices = palloc0(sizeof(OrderLinePrice) * n);
+	order->bundles = palloc0(sizeof(OrderBundle) * n);
 	RetailExecute(&select_skus, values, NULL, read_only, SPI_OK_SELECT);
 	for (int i = 0; i < n; i++)
 		ResolveLine(order, &input[i], i);
 	CheckTotals(order);
+	if (order->n_bundles > 0)
+	{
+		ExpandBundles(order, read_only);
+		CheckTotals(order);
+	}
 }
 
 /* Reads a coordinate of the destination; false when it is absent. */

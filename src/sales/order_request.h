@@ -19,10 +19,31 @@ typedef struct OrderLinePrice
 	int64 discount;	  /* cents, of the whole line */
 } OrderLinePrice;
 
+/* What a bundle of an order holds of one SKU. */
+typedef struct OrderComponent
+{
+	int line;		/* of the order, from 0 */
+	int64 quantity; /* units in one bundle */
+	int64 amount;	/* cents: its share in what all the bundles cost */
+} OrderComponent;
+
+/* A bundle that is ordered. */
+typedef struct OrderBundle
+{
+	int64 sku_id;
+	const char *sku;
+	int64 quantity;
+	OrderLinePrice price; /* of a bundle; discount of all of them */
+	int n_components;
+	OrderComponent *components;
+} OrderBundle;
+
 typedef struct OrderRequest
 {
 	SourcingRequest sourcing;
 	OrderLinePrice *prices;
+	int n_bundles;
+	OrderBundle *bundles;
 	Jsonb *recipient; /* NULL: none */
 	int64 goods_total;
 	int64 discount_total;

@@ -21,6 +21,8 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "sales/order_bundle.h"
+
 static RetailRowShape order_shape = {
 	18,
 	{INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID,
@@ -481,6 +483,9 @@ WriteOrders(Placement **placements, int n, bool wait, StockShortage *shortage)
 		written[count++] = p;
 	}
 	WriteLines(written, count);
+	for (int i = 0; i < count; i++)
+		if (written[i]->order->n_bundles > 0)
+			WriteOrderBundles(written[i]->order, written[i]->order_id);
 	posted = WriteParcels(sets, count, NULL, 0, wait, shortage);
 	for (int i = 0; i < count; i++)
 		written[i]->shipment_ids = sets[i].shipment_ids;

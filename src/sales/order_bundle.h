@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * order_bundle.h
+ *	  Bundles of an order: their components, their price, what goes together.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#ifndef PG_RETAIL_ORDER_BUNDLE_H
+#define PG_RETAIL_ORDER_BUNDLE_H
+
+#include "sales/order_request.h"
+
+extern void AddBundle(OrderRequest *order, const OrderBundle *bundle);
+extern void ExpandBundles(OrderRequest *order, bool read_only);
+extern void GroupLines(SourcingRequest *sourcing, const OrderBundle *bundles,
+					   int n_bundles);
+extern void WriteOrderBundles(const OrderRequest *order, int64 order_id);
+extern void
+ShareByWeight(int64 amount, const int64 *weights, int n, int64 *shares);
+
+#endif /* PG_RETAIL_ORDER_BUNDLE_H */
