@@ -32,6 +32,15 @@ static RetailStatement insert_bundles = {
 	{INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 	 INT8ARRAYOID}};
 
+/* The last component that is left of a bundle travels as it likes. */
+static RetailStatement select_groups = {
+	"SELECT bundle_sku_id, line_no, quantity / bundles"
+	" FROM (SELECT b.*, count(*) OVER w AS components, count(*) FILTER (WHERE line_no = ANY ($2)) OVER w AS sourced"
+	" FROM retail.order_bundle b WHERE order_id = $1 WINDOW w AS (PARTITION BY bundle_sku_id)) x"
+	" WHERE line_no = ANY ($2) AND (sourced > 1 OR components = 1) ORDER BY bundle_sku_id, line_no",
+	2,
+	{INT8OID, INT8ARRAYOID}};
+
 /* Notes a bundle that is ordered, summing lines of one bundle. */
 void
 AddBundle(OrderRequest *order, const OrderBundle *bundle)
@@ -65,7 +74,7 @@ AddBundle(OrderRequest *order, const OrderBundle *bundle)
  * Divides an amount by weights, by largest remainder; equal remainders go to
  * the first.  The shares sum to the amount.
  */
-void
+static void
 ShareByWeight(int64 amount, const int64 *weights, int n, int64 *shares)
 {
 	int128 sum = 0;
@@ -310,6 +319,49 @@ ExpandBundles(OrderRequest *order, bool read_only)
 		ExpandBundle(order, &order->bundles[i], first, last);
 	}
 	GroupLines(&order->sourcing, order->bundles, order->n_bundles);
+}
+
+/*
+ * Says which lines of an order that was placed travel together, inside an SPI
+ * connection.  Where units of a bundle are gone, no whole bundles are left:
+ * what is left of it stays together.
+ */
+void
+RegroupLines(SourcingRequest *sourcing, int64 order_id)
+{
+	int64 *line_nos = palloc(sizeof(int64) * Max(sourcing->n_lines, 1));
+	Datum values[2];
+	OrderBundle *bundles;
+	int n = 0;
+
+	for (int i = 0; i < sourcing->n_lines; i++)
+		line_nos[i] = sourcing->lines[i].line_no;
+	values[0] = Int64GetDatum(order_id);
+	values[1] = RetailInt64Array(line_nos, sourcing->n_lines);
+	RetailExecute(&select_groups, values, NULL, false, SPI_OK_SELECT);
+	bundles = palloc0(sizeof(OrderBundle) * (SPI_processed + 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		int64 sku_id = RetailCellInt64(row, 1, NULL);
+		int64 line_no = RetailCellInt64(row, 2, NULL);
+		OrderComponent component = {0, RetailCellInt64(row, 3, NULL), 0};
+		OrderBundle *bundle;
+
+		while (line_nos[component.line] != line_no)
+			component.line++;
+		if (n == 0 || bundles[n - 1].sku_id != sku_id)
+		{
+			bundles[n].sku_id = sku_id;
+			bundles[n].components =
+				palloc(sizeof(OrderComponent) * SPI_processed);
+			/* As many as this line has; GroupLines() sees if others differ. */
+			bundles[n++].quantity =
+				sourcing->lines[component.line].quantity / component.quantity;
+		}
+		bundle = &bundles[n - 1];
+		bundle->components[bundle->n_components++] = component;
+	}
+	GroupLines(sourcing, bundles, n);
 }
 
 /* Writes down which lines of an order come from which bundles. */

@@ -16,6 +16,8 @@
 
 #include "catalog/pg_type.h"
 
+#include "sales/order_bundle.h"
+
 static RetailStatement select_order = {
 	"SELECT channel_id, region_id, latitude, longitude, pick_up_node_id, placed_at, promised_at, payment_due_at"
 	" FROM retail.sales_order WHERE order_id = $1",
@@ -44,17 +46,17 @@ ReloadHead(ReloadedOrder *order, const char *policy)
 	if (SPI_processed == 0)
 		elog(ERROR, "order %lld does not exist", (long long) order->order_id);
 	s->catalog = RetailCatalogGet();
-	s->channel =
-		CatalogChannelById(s->catalog, RetailCellInt64(0, 1, &isnull));
+	s->channel = CatalogChannelById(s->catalog, RetailCellInt64(0, 1, &isnull));
 	if (s->channel == NULL)
 		elog(ERROR, "order %lld has no channel", (long long) order->order_id);
 	s->policy = CatalogPolicyFor(s->catalog, policy, s->channel->id);
 	if (s->policy == NULL)
-		ereport(ERROR, errcode(RT_UNKNOWN_OBJECT),
-				errmsg("unknown allocation policy"),
-				errdetail("No policy is active for channel \"%s\".",
-						  s->channel->code),
-				errhint("Make one active with retail.put_allocation_policy()."));
+		ereport(
+			ERROR, errcode(RT_UNKNOWN_OBJECT),
+			errmsg("unknown allocation policy"),
+			errdetail("No policy is active for channel \"%s\".",
+					  s->channel->code),
+			errhint("Make one active with retail.put_allocation_policy()."));
 	id = RetailCellInt64(0, 2, &isnull);
 	s->region = isnull ? NULL : CatalogRegionById(s->catalog, id);
 	s->latitude = RetailCellFloat8(0, 3, &isnull);
@@ -107,5 +109,6 @@ ReloadOrder(int64 order_id, const ReloadedUnits *units, int n,
 		line->volume_cm3 = RetailCellInt64(i, 4, NULL);
 		line->temperature = TemperatureBits(RetailCellText(i, 5));
 	}
+	RegroupLines(s, order_id);
 	return order;
 }

@@ -30,8 +30,7 @@ typedef struct ReloadedUnits
 	int64 quantity;
 } ReloadedUnits;
 
-extern ReloadedOrder *
-ReloadOrder(int64 order_id, const ReloadedUnits *units, int n,
-			const char *policy, TimestampTz as_of);
+extern ReloadedOrder *ReloadOrder(int64 order_id, const ReloadedUnits *units,
+								  int n, const char *policy, TimestampTz as_of);
 
 #endif /* PG_RETAIL_ORDER_RELOAD_H */

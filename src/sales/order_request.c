@@ -31,12 +31,17 @@ typedef struct InputLine
 	int64 discount;
 } InputLine;
 
+/*
+ * The name is_bundle is the SKU's column where it has one, else that of d: the
+ * library may be newer than the tables, until upgrade() has run.
+ */
 static RetailStatement select_skus = {
 	"SELECT s.sku_id, s.weight_g, s.volume_cm3, s.temperature_class, (s.list_price * 100)::bigint, s.is_active,"
 	" CASE WHEN u.unit = s.base_unit OR u.unit = '' THEN 1 ELSE (SELECT x.factor FROM retail.sku_unit x WHERE x.sku_id = s.sku_id AND x.unit = u.unit) END,"
 	" s.is_bundle"
-	" FROM unnest($1, $2) WITH ORDINALITY AS u (code, unit, n)"
-	" LEFT JOIN retail.sku s ON s.code = u.code ORDER BY u.n",
+	" FROM unnest($1, $2) WITH ORDINALITY AS u (code, unit, n) CROSS JOIN (VALUES (false)) AS d (is_bundle)"
+	" LEFT JOIN LATERAL (SELECT k.sku_id, k.weight_g, k.volume_cm3, k.temperature_class, k.list_price, k.is_active, k.base_unit, is_bundle"
+	" FROM retail.sku k WHERE k.code = u.code) s ON true ORDER BY u.n",
 	2,
 	{TEXTARRAYOID, TEXTARRAYOID}};
 
