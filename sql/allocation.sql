@@ -181,7 +181,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT place('N1', '[{"sku": "TEA", "qty": 2, "discount": 1.50}, {"sku": "CUP", "qty": 1, "price": 7}]', at => '2026-03-02 05:00+00');
 SELECT place('N1', '[{"sku": "TEA", "qty": 2, "discount": 1.50}, {"sku": "CUP", "qty": 1, "price": 7}]', at => '2026-03-09 05:00+00');
-\echo ---- capacity: SHOP packs one parcel a local day ----
+\echo ---- capacity: SHOP packs one parcel a local day; a full day moves the promise ----
 SELECT place('C1', '[{"sku": "MILK", "qty": 1}]', at => '2026-03-03 02:00+00');
 SELECT place('C2', '[{"sku": "MILK", "qty": 1}]', at => '2026-03-03 03:00+00');
 SELECT place('C3', '[{"sku": "CUP", "qty": 1}]', at => '2026-03-03 03:00+00');

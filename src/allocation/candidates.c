@@ -12,7 +12,6 @@
 
 #include <math.h>
 
-#include "catalog/pg_type.h"
 
 #include "catalog/geo.h"
 
@@ -21,28 +20,6 @@ typedef struct NodeEntry
 	int64 node_id;
 	int candidate;
 } NodeEntry;
-
-static RetailStatement select_load = {
-	"SELECT count(*) FROM retail.shipment"
-	" WHERE node_id = $1 AND ship_by >= $2 AND ship_by < $3 AND status <> 'cancelled'",
-	3,
-	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
-/* Counts the parcels that a node still takes on the day of a departure. */
-int
-CapacityLeft(const CatalogNode *node, TimestampTz departure, bool read_only)
-{
-	TimestampTz begin;
-	TimestampTz end;
-	Datum values[3];
-
-	CatalogLocalDay(node, departure, &begin, &end);
-	values[0] = Int64GetDatum(node->id);
-	values[1] = TimestampTzGetDatum(begin);
-	values[2] = TimestampTzGetDatum(end);
-	RetailExecute(&select_load, values, NULL, read_only, SPI_OK_SELECT);
-	return (int) Max(node->daily_capacity - RetailCellInt64(0, 1, NULL), 0);
-}
 
 /* Costs a promise that is later than the policy's target, by days begun. */
 static int64
@@ -72,16 +49,29 @@ ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
 					 tariffs);
 	for (int i = 0; i < n; i++)
 	{
-		const CatalogLane *lane = candidate->lanes[i];
-
 		services[i].tariff = tariffs[i];
-		services[i].temperature =
-			lane->service->temperature & candidate->node->temperature;
-		services[i].lateness = Lateness(
-			request, candidate->departure + lane->lead_hours * USECS_PER_HOUR);
+		services[i].temperature = candidate->lanes[i]->service->temperature &
+			candidate->node->temperature;
 	}
 	pfree(tariffs);
 	return n;
+}
+
+/* Costs the lateness of each service of a candidate by its departure. */
+void
+DateServices(const SourcingRequest *request, const SourcingCandidate *candidate,
+			 SolverNode *node)
+{
+	SolverService *services = unconstify(SolverService *, node->services);
+
+	for (int i = 0; i < node->n_services; i++)
+	{
+		TimestampTz promise = candidate->departure;
+
+		if (request->pick_up_node == NULL)
+			promise += candidate->lanes[i]->lead_hours * USECS_PER_HOUR;
+		services[i].lateness = Lateness(request, promise);
+	}
 }
 
 /* Did the node refuse this order? */
@@ -136,6 +126,7 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		return false;
 	}
 	candidate->node = node;
+	candidate->first_departure = candidate->departure;
 	candidate->distance_km = request->located && node->located
 		? geo_distance_km(node->latitude, node->longitude, request->latitude,
 						  request->longitude)
@@ -149,7 +140,6 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 	{
 		services[0].tariff = request->catalog->n_tariffs; /* the free one */
 		services[0].temperature = node->temperature;
-		services[0].lateness = Lateness(request, candidate->departure);
 		solver_node->n_services = 1;
 	}
 	if (solver_node->n_services == 0)
@@ -158,6 +148,7 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		return false;
 	}
 	solver_node->services = services;
+	DateServices(request, candidate, solver_node);
 	solver_node->per_parcel = node->parcel_cost;
 	solver_node->per_unit = node->unit_cost;
 	solver_node->preferred = false;

@@ -15,7 +15,7 @@
 
 extern SolverNode *MakeCandidates(const SourcingRequest *request,
 								  StockView *view, SourcingResult *result);
-extern int
-CapacityLeft(const CatalogNode *node, TimestampTz departure, bool read_only);
+extern void DateServices(const SourcingRequest *request,
+						 const SourcingCandidate *candidate, SolverNode *node);
 
 #endif /* PG_RETAIL_CANDIDATES_H */

@@ -94,7 +94,7 @@ ReportNoPlan(const SourcingRequest *request, const SourcingResult *result)
 		ERROR, errcode(RT_UNREACHABLE),
 		errmsg("no plan within the limits of policy and capacity"),
 		errdetail(
-			"%d nodes can serve the order, %d of them full on the day; policy \"%s\" allows %d parcels (0: any number)%s.",
+			"%d nodes can serve the order, %d of them full for two weeks; policy \"%s\" allows %d parcels (0: any number)%s.",
 			result->n_candidates, result->rejects.full, request->policy->code,
 			request->policy->max_parcels,
 			request->policy->allow_line_split ? "" : " and no split lines"),

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "allocation/candidates.h"
+#include "allocation/capacity.h"
 #include "allocation/composite.h"
 #include "allocation/stock_price.h"
 
@@ -102,36 +103,6 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 }
 
 /*
- * Looks up what the chosen nodes can still take; returns true when the plan
- * asks one for more, whose limit the problem then knows.
- */
-static bool
-CapacityExceeded(SolverNode *nodes, bool read_only, SourcingResult *result)
-{
-	const SolverPlan *plan = &result->plan;
-	bool exceeded = false;
-
-	for (int i = 0; i < plan->n_parcels; i++)
-	{
-		int c = plan->parcels[i].node;
-		SourcingCandidate *candidate = &result->candidates[c];
-		int used = 0;
-
-		if (candidate->capacity_known)
-			continue;
-		candidate->capacity_known = true;
-		nodes[c].max_parcels =
-			CapacityLeft(candidate->node, candidate->departure, read_only);
-		for (int j = 0; j < plan->n_parcels; j++)
-			used += plan->parcels[j].node == c;
-		if (nodes[c].max_parcels == 0)
-			result->rejects.full++;
-		exceeded |= used > nodes[c].max_parcels;
-	}
-	return exceeded;
-}
-
-/*
  * Reads stock and states the order as a problem, inside an SPI connection; what
  * the result points to lives in the current memory context.  Nothing is decided
  * yet: SolveLines() solves it.  Returns the nodes of the problem, whose limits the
@@ -163,9 +134,7 @@ SourceOrder(const SourcingRequest *request, bool read_only,
 	SolverNode *nodes = StateOrder(request, read_only, result);
 
 	result->status = SolveLines(request, &result->problem, &result->plan);
-	/* Capacity is a lazy constraint: only nodes that are chosen are counted. */
-	while (result->status == SOLVER_OK &&
-		   CapacityExceeded(nodes, read_only, result))
+	while (LimitCapacity(request, nodes, read_only, result))
 	{
 		solver_free_plan(&result->problem, &result->plan);
 		result->status = SolveLines(request, &result->problem, &result->plan);

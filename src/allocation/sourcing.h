@@ -57,7 +57,7 @@ typedef struct SourcingRejects
 	int incapable;	 /* may not ship */
 	int closed;		 /* does not open within a year */
 	int unreachable; /* no lane with a valid rate card */
-	int full;		 /* daily capacity used up */
+	int full;		 /* no room on any day of the next two weeks */
 } SourcingRejects;
 
 typedef struct SourcingCandidate
@@ -65,8 +65,9 @@ typedef struct SourcingCandidate
 	const CatalogNode *node;
 	double distance_km; /* NaN: not known */
 	TimestampTz departure;
-	const CatalogLane **lanes; /* by service of the solver's node */
-	bool capacity_known;	   /* the solver's node has its limit */
+	TimestampTz first_departure; /* before a full day moved it */
+	const CatalogLane **lanes;	 /* by service of the solver's node */
+	bool capacity_known;		 /* the solver's node has its limit */
 } SourcingCandidate;
 
 typedef struct SourcingResult

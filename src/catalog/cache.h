@@ -210,6 +210,8 @@ CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
 /* calendar.c */
 extern bool CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
 							 TimestampTz *departure);
+extern bool CatalogNextDeparture(const CatalogNode *node, bool ships,
+								 TimestampTz *departure);
 extern bool CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of,
 							   TimestampTz *ready);
 extern void CatalogLocalDay(const CatalogNode *node, TimestampTz as_of,

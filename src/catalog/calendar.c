@@ -159,6 +159,34 @@ CatalogPickUpReady(const CatalogNode *node, TimestampTz as_of,
 	return WorkDone(node, as_of, ready);
 }
 
+/*
+ * Moves a departure to a later local day: the collection of the next open day,
+ * or for pick-up the first time at which work begun on a later day is done.
+ * Returns false when the node does not open within a year.
+ */
+bool
+CatalogNextDeparture(const CatalogNode *node, bool ships,
+					 TimestampTz *departure)
+{
+	DateADT today;
+	TimeADT now;
+
+	ToLocal(node, *departure, &today, &now);
+	if (!ships)
+		return WorkDone(node, ToInstant(node, today + 1, 0), departure);
+	for (int i = 1; i < HORIZON_DAYS; i++)
+	{
+		CatalogHours hours = HoursOf(node, today + i);
+
+		if (hours.opens >= hours.closes)
+			continue;
+		*departure =
+			ToInstant(node, today + i, Min(node->cut_off, hours.closes));
+		return true;
+	}
+	return false;
+}
+
 /* Returns begin and end of the node's local day that contains an instant. */
 void
 CatalogLocalDay(const CatalogNode *node, TimestampTz as_of, TimestampTz *begin,

@@ -40,7 +40,7 @@ typedef struct StockCause
 	TimestampTz occurred_at;
 } StockCause;
 
-/* Which row could not promise what was asked. */
+/* Which row could not promise what was asked; SKU 0: a node's day is full. */
 typedef struct StockShortage
 {
 	int64 sku_id;

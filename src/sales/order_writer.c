@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "allocation/capacity.h"
 #include "sales/order_bundle.h"
 
 static RetailRowShape order_shape = {
@@ -420,6 +421,45 @@ AddPostings(const ParcelSet *set, StockPosting *postings)
 }
 
 /*
+ * Takes the parcels of the decisions from the capacity of their nodes; false,
+ * with the node and no SKU in *shortage, when a day is full.
+ */
+static bool
+TakeCapacity(const ParcelSet *sets, int n, StockShortage *shortage)
+{
+	CapacityDay *days;
+	const CatalogNode *full;
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+		count += sets[i].result->plan.n_parcels;
+	days = palloc(sizeof(CapacityDay) * Max(count, 1));
+	count = 0;
+	for (int i = 0; i < n; i++)
+	{
+		const SourcingResult *result = sets[i].result;
+
+		for (int j = 0; j < result->plan.n_parcels; j++)
+		{
+			const SourcingCandidate *candidate =
+				&result->candidates[result->plan.parcels[j].node];
+
+			days[count].node = candidate->node;
+			days[count++].departure = candidate->departure;
+		}
+	}
+	full = ClaimCapacity(days, count);
+	pfree(days);
+	if (full == NULL)
+		return true;
+	shortage->sku_id = 0;
+	shortage->node_id = full->id;
+	shortage->wanted = 1;
+	shortage->available = 0;
+	return false;
+}
+
+/*
  * Writes decided parcels of orders that exist, inside an SPI connection: their
  * shipments with contents, reservations and decisions, and posts to stock,
  * summed over all of them, as the last write of all.
@@ -429,7 +469,8 @@ AddPostings(const ParcelSet *set, StockPosting *postings)
  * now (lines[].line_no says which order lines that is); has changed the
  * order_line counters and written its own event; and brings what it gives back
  * to stock (n_more postings), for stock is posted once.  Returns false, with the row in
- * *shortage, when another buyer took the stock: the caller rolls back to the
+ * *shortage, when another buyer took the stock or the last parcels of a day (then
+ * sku_id is 0): the caller rolls back to the
  * subtransaction in which it began to write, and decides anew with wait set.
  */
 bool
@@ -450,7 +491,8 @@ WriteParcels(ParcelSet *sets, int n, const StockPosting *more, int n_more,
 		count += AddPostings(&sets[i], &postings[count]);
 	for (int i = 0; i < n_more; i++)
 		postings[count++] = more[i];
-	return StockPost(postings, count, &cause, shortage);
+	return StockPost(postings, count, &cause, shortage) &&
+		TakeCapacity(sets, n, shortage);
 }
 
 /*
