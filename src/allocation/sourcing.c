@@ -102,6 +102,36 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 	problem->context = CurrentMemoryContext;
 }
 
+/* Orders returned units by SKU and node. */
+static int
+CompareReturned(const void *a, const void *b)
+{
+	const ReturnedUnits *left = a;
+	const ReturnedUnits *right = b;
+
+	if (left->sku_id != right->sku_id)
+		return left->sku_id < right->sku_id ? -1 : 1;
+	return left->node_id < right->node_id ? -1 : left->node_id > right->node_id;
+}
+
+/* Adds what the caller gives back to the stock that was read. */
+static void
+AddReturned(const SourcingRequest *request, StockView *view)
+{
+	for (int i = 0; i < view->n_cells && request->n_returned > 0; i++)
+	{
+		StockCell *cell = &view->cells[i];
+		ReturnedUnits key = {request->lines[cell->line].sku_id, cell->node_id,
+							 0};
+		const ReturnedUnits *found =
+			bsearch(&key, request->returned, request->n_returned,
+					sizeof(ReturnedUnits), CompareReturned);
+
+		if (found)
+			cell->available += found->quantity;
+	}
+}
+
 /*
  * Reads stock and states the order as a problem, inside an SPI connection; what
  * the result points to lives in the current memory context.  Nothing is decided
@@ -118,6 +148,7 @@ StateOrder(const SourcingRequest *request, bool read_only,
 	memset(result, 0, sizeof(*result));
 	ReadStockView(request, read_only, &view);
 	result->saw_expired = view.saw_expired;
+	AddReturned(request, &view);
 	nodes = MakeCandidates(request, &view, result);
 	StateProblem(request, nodes, view.cells, view.n_cells, result);
 	return nodes;

@@ -29,6 +29,14 @@ typedef struct SourcingLine
 	int64 pack; /* with a group: units in each of its equal sets */
 } SourcingLine;
 
+/* Units that count as available: those whom they are promised plan anew. */
+typedef struct ReturnedUnits
+{
+	int64 sku_id;
+	int64 node_id;
+	int64 quantity;
+} ReturnedUnits;
+
 typedef struct SourcingRequest
 {
 	const RetailCatalog *catalog;
@@ -44,6 +52,8 @@ typedef struct SourcingRequest
 	const int64 *excluded;		  /* nodes that refused this order */
 	const CatalogNode *only_node; /* chosen by hand; NULL: any */
 	TimestampTz placed_at; /* when the target of the policy began to run */
+	int n_returned;
+	const ReturnedUnits *returned; /* by SKU and node */
 	int n_lines;
 	SourcingLine *lines;
 } SourcingRequest;
