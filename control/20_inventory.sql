@@ -167,6 +167,7 @@ DECLARE
 	doc record;
 	c record;
 	l record;
+	held record;
 BEGIN
 	PERFORM retail.check_node_access(n);
 	SELECT * INTO doc FROM retail.begin_document('count', document_no, n, NULL, jsonb_build_array(lines, complete), counted_at, note);
@@ -190,22 +191,29 @@ BEGIN
 	-- Lock first, read in the next statement: a difference computed before the
 	-- lock would undo what committed meanwhile.
 	PERFORM retail.lock_stock(c.skus, array_fill(n, ARRAY[cardinality(c.skus)]));
-	SELECT array_agg(d.sku_id) AS skus, array_agg(n) AS nodes, array_agg('sellable'::text) AS conditions, array_agg(d.difference) AS quantities,
-		coalesce(sum(d.difference) FILTER (WHERE d.difference > 0), 0) AS found, coalesce(-sum(d.difference) FILTER (WHERE d.difference < 0), 0) AS lost INTO l
-	FROM (SELECT u.sku_id, u.quantity - (coalesce(s.on_hand, 0) - coalesce(later.quantity, 0)) AS difference
+	-- What was on hold until it was counted was counted with the rest.
+	WITH settled AS (DELETE FROM retail.stock_recount r WHERE r.node_id = n AND r.sku_id = ANY (c.skus) AND r.asked_at <= counted_at RETURNING r.sku_id, r.quantity)
+	SELECT coalesce(array_agg(x.sku_id), '{}') AS skus, coalesce(array_agg(least(x.quantity, greatest(s.quality_hold, 0))), '{}') AS quantities INTO held
+		FROM settled x JOIN retail.stock s ON s.sku_id = x.sku_id AND s.node_id = n;
+	SELECT array_agg(d.sku_id) || held.skus AS skus, array_agg(n) || array_fill(n, ARRAY[cardinality(held.skus)]) AS nodes,
+		array_agg('sellable'::text) || array_fill('quality_hold'::text, ARRAY[cardinality(held.skus)]) AS conditions,
+		array_agg(d.difference) || (SELECT coalesce(array_agg(-h), '{}') FROM unnest(held.quantities) h) AS quantities, count(*) AS corrected,
+		coalesce(sum(d.difference - d.held) FILTER (WHERE d.difference > d.held), 0) AS found, coalesce(-sum(d.difference - d.held) FILTER (WHERE d.difference < d.held), 0) AS lost INTO l
+	FROM (SELECT u.sku_id, u.quantity - (coalesce(s.on_hand, 0) - coalesce(later.quantity, 0)) AS difference,
+			coalesce((SELECT h.quantity FROM unnest(held.skus, held.quantities) h (sku_id, quantity) WHERE h.sku_id = u.sku_id), 0) AS held
 		  FROM unnest(c.skus, c.counted) u (sku_id, quantity)
 		  LEFT JOIN retail.stock s ON s.sku_id = u.sku_id AND s.node_id = n
 		  LEFT JOIN LATERAL (SELECT sum(m.quantity)::bigint AS quantity FROM retail.movement m
 			WHERE m.sku_id = u.sku_id AND m.node_id = n AND m.condition = 'sellable' AND m.occurred_at > counted_at) later ON true) d
-	WHERE d.difference <> 0;
-	IF l.skus IS NOT NULL THEN
+	WHERE d.difference <> 0 OR d.held <> 0;
+	IF l.corrected > 0 THEN
 		PERFORM retail.post_stock(l.skus, l.nodes, l.conditions, l.quantities, 'count', 'document', doc.document_id, counted_at);
 	END IF;
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id,
-		'skus', cardinality(c.skus), 'corrected', coalesce(cardinality(l.skus), 0), 'found', l.found, 'lost', l.lost));
+		'skus', cardinality(c.skus), 'corrected', l.corrected, 'found', l.found, 'lost', l.lost));
 END $$;
 COMMENT ON FUNCTION retail.count_stock(text, text, jsonb, timestamptz, boolean, text) IS
-'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0. Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
+'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0. Ends the quality hold of goods that were to be counted (retail.stock_recount). Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
 
 CREATE FUNCTION retail.transfer_out(document_no text, from_node text, to_node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

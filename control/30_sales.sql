@@ -89,6 +89,29 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.shrink_parcels(bigint) IS 'Internal: takes what is no longer allocated out of the planned parcels of an order, the latest first, and cancels those that are empty.';
 
+CREATE FUNCTION retail.release_surplus(order_id bigint, as_of timestamptz) RETURNS TABLE (sku_id bigint, node_id bigint, quantity bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	IF (SELECT o.payment_due_at FROM retail.sales_order o WHERE o.order_id = $1) IS NOT NULL THEN		-- a swept hold names what a late payment reserves again
+		UPDATE retail.reservation r SET changed_at = as_of, state = CASE WHEN r.quantity > x.surplus THEN 'expired' ELSE 'released' END,
+			quantity = CASE WHEN r.quantity > x.surplus THEN r.quantity - x.surplus ELSE r.quantity END, released_quantity = CASE WHEN r.quantity > x.surplus THEN r.quantity - x.surplus ELSE r.quantity END
+		FROM (SELECT y.sku_id, y.reservation_id, y.quantity - l.quantity AS surplus FROM retail.reservation y JOIN retail.shipment_line l USING (shipment_id, line_no)
+			  WHERE y.order_id = $1 AND y.state = 'expired') x
+		WHERE r.sku_id = x.sku_id AND r.reservation_id = x.reservation_id AND x.surplus > 0;
+	END IF;
+	RETURN QUERY
+	UPDATE retail.reservation r SET open_quantity = r.open_quantity - x.surplus, released_quantity = r.released_quantity + x.surplus, changed_at = as_of,
+		state = CASE WHEN r.open_quantity > x.surplus THEN r.state WHEN r.shipped_quantity > 0 THEN 'shipped' ELSE 'released' END
+	FROM (SELECT y.sku_id, y.reservation_id,
+			least(y.open_quantity, sum(y.open_quantity) OVER (PARTITION BY y.shipment_id, y.line_no ORDER BY y.reservation_id) - l.quantity)::bigint AS surplus
+		  FROM retail.reservation y JOIN retail.shipment_line l USING (shipment_id, line_no) WHERE y.order_id = $1 AND y.open_quantity > 0) x
+	WHERE r.sku_id = x.sku_id AND r.reservation_id = x.reservation_id AND x.surplus > 0
+	RETURNING r.sku_id, r.node_id, -x.surplus;
+END $$;
+COMMENT ON FUNCTION retail.release_surplus(bigint, timestamptz) IS
+'Internal: releases what the reservations of an order, locked by the caller, have beyond its parcels, and returns what the caller must post to stock.reserved.';
+
 CREATE FUNCTION retail.cancel_units(order_id bigint, sku_ids bigint[], quantities bigint[], as_of timestamptz, detail jsonb)
 RETURNS TABLE (sku_id bigint, node_id bigint, quantity bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -119,21 +142,8 @@ BEGIN
 	PERFORM retail.add_order_event($1, CASE new_status WHEN 'cancelled' THEN 'cancelled' ELSE 'line_cancelled' END, as_of, $5 || jsonb_build_object(
 		'cancelled_units', gone.units, 'cancelled_amount', gone.amount + CASE new_status WHEN 'cancelled' THEN o.freight_total ELSE 0 END,
 		'lines', gone.lines, 'refund_due', greatest(o.paid - o.refunded - (o.total - o.cancelled_amount - o.returned_amount), 0)));
-	IF o.payment_due_at IS NOT NULL THEN		-- a swept hold names what a late payment reserves again
-		UPDATE retail.reservation r SET changed_at = as_of, state = CASE WHEN r.quantity > x.surplus THEN 'expired' ELSE 'released' END,
-			quantity = CASE WHEN r.quantity > x.surplus THEN r.quantity - x.surplus ELSE r.quantity END, released_quantity = CASE WHEN r.quantity > x.surplus THEN r.quantity - x.surplus ELSE r.quantity END
-		FROM (SELECT y.sku_id, y.reservation_id, y.quantity - l.quantity AS surplus FROM retail.reservation y JOIN retail.shipment_line l USING (shipment_id, line_no)
-			  WHERE y.order_id = $1 AND y.state = 'expired') x
-		WHERE r.sku_id = x.sku_id AND r.reservation_id = x.reservation_id AND x.surplus > 0;
-	END IF;
-	RETURN QUERY
-	UPDATE retail.reservation r SET open_quantity = r.open_quantity - x.surplus, released_quantity = r.released_quantity + x.surplus, changed_at = as_of,
-		state = CASE WHEN r.open_quantity > x.surplus THEN r.state WHEN r.shipped_quantity > 0 THEN 'shipped' ELSE 'released' END
-	FROM (SELECT y.sku_id, y.reservation_id,
-			least(y.open_quantity, sum(y.open_quantity) OVER (PARTITION BY y.shipment_id, y.line_no ORDER BY y.reservation_id) - l.quantity)::bigint AS surplus
-		  FROM retail.reservation y JOIN retail.shipment_line l USING (shipment_id, line_no) WHERE y.order_id = $1 AND y.open_quantity > 0) x
-	WHERE r.sku_id = x.sku_id AND r.reservation_id = x.reservation_id AND x.surplus > 0
-	RETURNING r.sku_id, r.node_id, -x.surplus;
+	PERFORM retail.close_waiting($1, as_of, 'cancelled');
+	RETURN QUERY SELECT * FROM retail.release_surplus($1, as_of);
 END $$;
 COMMENT ON FUNCTION retail.cancel_units(bigint, bigint[], bigint[], timestamptz, jsonb) IS
 'Internal: cancels units of an order that the caller has locked (sku_ids null: all that has not left), with their amounts, parcels, reservations and event, and returns what the caller must post to stock.reserved. The caller has checked that so many are left.';

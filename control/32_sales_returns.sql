@@ -490,7 +490,7 @@ COMMENT ON FUNCTION retail.order_orphans() IS 'Internal: rows of orders, shipmen
 CREATE FUNCTION retail.check_sales_integrity() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET jit = off SET search_path = retail, pg_catalog, pg_temp AS $$
 	SELECT * FROM retail.order_money_violations() UNION ALL SELECT * FROM retail.order_unit_violations()
-	UNION ALL SELECT * FROM retail.return_violations() UNION ALL SELECT * FROM retail.order_orphans()
+	UNION ALL SELECT * FROM retail.return_violations() UNION ALL SELECT * FROM retail.order_orphans() UNION ALL SELECT * FROM retail.waiting_violations()
 $$;
 COMMENT ON FUNCTION retail.check_sales_integrity() IS 'Invariants 3 and 7: orders against lines, parcels, reservations, payments and returns, to the unit and to the cent, and orphans. Raises nothing.';
 

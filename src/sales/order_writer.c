@@ -313,14 +313,15 @@ DecisionRow(const ParcelSet *set)
 	const SourcingRequest *s = set->request;
 	const SolverPlan *plan = &set->result->plan;
 	char *trace = DecisionTrace(s, set->result, set->shipment_ids);
-	Datum values[8] = {Int64GetDatum(set->order_id),
-					   TimestampTzGetDatum(s->as_of),
-					   Int64GetDatum(s->policy->id),
-					   RetailCentsToNumeric(plan->cost),
-					   RetailCentsToNumeric(plan->lower_bound),
-					   BoolGetDatum(plan->exact),
-					   Int32GetDatum(plan->n_parcels),
-					   DirectFunctionCall1(jsonb_in, CStringGetDatum(trace))};
+	Datum values[8] = {
+		Int64GetDatum(set->order_id),
+		TimestampTzGetDatum(set->decided_at ? set->decided_at : s->as_of),
+		Int64GetDatum(s->policy->id),
+		RetailCentsToNumeric(plan->cost),
+		RetailCentsToNumeric(plan->lower_bound),
+		BoolGetDatum(plan->exact),
+		Int32GetDatum(plan->n_parcels),
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(trace))};
 
 	return RetailRow(&decision_shape, values, NULL);
 }

@@ -22,7 +22,8 @@ typedef struct ParcelSet
 	const SourcingResult *result; /* its status is SOLVER_OK */
 	bool expires;				  /* held until expires_at, else committed */
 	TimestampTz expires_at;
-	int64 *shipment_ids; /* out: by parcel of the plan */
+	TimestampTz decided_at; /* 0: the as_of of the request */
+	int64 *shipment_ids;	/* out: by parcel of the plan */
 } ParcelSet;
 
 /* What place_order knows besides the order itself. */

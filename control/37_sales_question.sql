@@ -1,0 +1,198 @@
+-- 37_sales_question.sql: a pick-up that a store refused never moves silently:
+-- the customer is asked, and what he answers is done.
+
+CREATE FUNCTION retail.pick_up_options(order_id bigint, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	WITH here AS (
+		SELECT n.latitude, n.longitude, o.channel_id FROM retail.sales_order o JOIN retail.node n ON n.node_id = o.pick_up_node_id WHERE o.order_id = $1
+	), store AS (
+		SELECT n.code, round(retail.distance_km(h.latitude, h.longitude, n.latitude, n.longitude)::numeric, 1) AS km
+		FROM retail.node n, here h
+		WHERE n.is_active AND n.can_pick_up AND coalesce(n.paused_until <= $2, true)
+			AND NOT EXISTS (SELECT FROM retail.order_exclusion x WHERE x.order_id = $1 AND x.node_id = n.node_id)
+			AND NOT EXISTS (SELECT FROM retail.open_units($1) u JOIN retail.sku k USING (sku_id) WHERE k.temperature_class <> ALL (n.temperature_classes)
+				OR u.quantity > coalesce((SELECT s.on_hand - s.reserved FROM retail.stock s WHERE s.sku_id = u.sku_id AND s.node_id = n.node_id), 0)
+					- coalesce((SELECT f.quantity FROM retail.safety_stock f WHERE f.sku_id = u.sku_id AND f.node_id = n.node_id AND (f.channel_id = h.channel_id OR f.channel_id IS NULL)
+						ORDER BY f.channel_id NULLS LAST LIMIT 1), 0))
+		ORDER BY 2 NULLS LAST, 1 LIMIT 5
+	)
+	SELECT coalesce((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('answer', 'other_store', 'node', s.code, 'distance_km', s.km)) ORDER BY s.km NULLS LAST, s.code) FROM store s), '[]')
+		|| '[{"answer": "ship_home"}, {"answer": "cancel"}]'
+$$;
+COMMENT ON FUNCTION retail.pick_up_options(bigint, timestamptz) IS
+'Internal: what a customer may choose whose pick-up was refused: the five nearest other stores that have everything that waits, shipping, cancelling.';
+
+CREATE FUNCTION retail.ask_customer(order_id bigint, shipment_id bigint, node_id bigint, as_of timestamptz) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	q retail.order_question;
+	within interval := (SELECT c.answer_within FROM retail.sales_order o JOIN retail.channel c USING (channel_id) WHERE o.order_id = $1);
+BEGIN
+	UPDATE retail.order_question x SET options = retail.pick_up_options($1, $4), shipment_id = $2, node_id = $3, deadline = greatest(x.deadline, $4 + within)
+		WHERE x.order_id = $1 AND x.state = 'open' RETURNING x.* INTO q;
+	IF NOT FOUND THEN
+		INSERT INTO retail.order_question AS x (order_id, shipment_id, node_id, options, asked_at, deadline)
+			VALUES ($1, $2, $3, retail.pick_up_options($1, $4), $4, $4 + within) RETURNING x.* INTO q;
+	END IF;
+	PERFORM retail.add_order_event($1, 'pick_up_refused', $4, jsonb_build_object('question_id', q.question_id, 'shipment_id', $2, 'node', (SELECT n.code FROM retail.node n WHERE n.node_id = $3),
+		'lines', retail.open_lines($1), 'options', q.options, 'deadline', q.deadline));
+	RETURN jsonb_build_object('outcome', 'asked', 'question_id', q.question_id, 'deadline', q.deadline);
+END $$;
+COMMENT ON FUNCTION retail.ask_customer(bigint, bigint, bigint, timestamptz) IS
+'Internal: asks the customer of an order, locked by the caller, what shall become of the units that wait; a question that is open already is asked anew, with more time.';
+
+CREATE FUNCTION retail.move_pick_up(order_id bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	UPDATE retail.sales_order o SET fulfilment = CASE WHEN p.node_id IS NULL THEN 'ship' ELSE 'pick_up' END, pick_up_node_id = p.node_id
+	FROM (SELECT (SELECT s.node_id FROM retail.shipment s WHERE s.order_id = $1 AND s.kind = 'pick_up' AND s.status <> 'cancelled' ORDER BY s.shipment_id DESC LIMIT 1)) p (node_id)
+	WHERE o.order_id = $1 AND o.fulfilment = 'pick_up' AND o.pick_up_node_id IS DISTINCT FROM p.node_id
+		AND EXISTS (SELECT FROM retail.shipment s WHERE s.order_id = $1 AND s.status <> 'cancelled')
+$$;
+COMMENT ON FUNCTION retail.move_pick_up(bigint) IS 'Internal: sets where an order is collected to the node of its latest pick-up; without one, and with parcels that are sent, it is shipped.';
+
+CREATE FUNCTION retail.set_destination(order_id bigint, destination jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	the_region bigint := coalesce(CASE WHEN $2 ->> 'region' IS NOT NULL THEN retail.region_id($2 ->> 'region') END, (SELECT o.region_id FROM retail.sales_order o WHERE o.order_id = $1));
+	lat float8;
+	lon float8;
+BEGIN
+	PERFORM retail.check_argument($2 IS NULL OR jsonb_typeof($2) = 'object', 'destination', $2::text, 'Give {"region": code, "lat"?, "lon"?, "recipient"?}.'),
+		retail.check_argument(the_region IS NOT NULL, 'destination', $2::text, 'Give {"region": code}: the order was to be collected and has no address.', 'RT004'),
+		retail.check_argument(coalesce(jsonb_typeof($2 -> 'lat'), 'number') = 'number' AND coalesce(jsonb_typeof($2 -> 'lon'), 'number') = 'number', 'destination', $2::text,
+			'Give lat and lon as numbers, both or neither.', 'RT013');
+	IF $2 ? 'lat' OR $2 ? 'lon' THEN
+		lat := ($2 ->> 'lat')::float8;
+		lon := ($2 ->> 'lon')::float8;
+		PERFORM retail.check_coordinates(lat, lon);
+	ELSE
+		SELECT r.latitude, r.longitude INTO lat, lon FROM retail.region r WHERE r.region_id = the_region;
+	END IF;
+	UPDATE retail.sales_order o SET region_id = the_region, latitude = lat, longitude = lon, recipient = coalesce(nullif($2 -> 'recipient', 'null'), o.recipient) WHERE o.order_id = $1;
+END $$;
+COMMENT ON FUNCTION retail.set_destination(bigint, jsonb) IS 'Internal: where an order that was to be collected is sent instead. Raises RT004, RT013, RT016.';
+
+CREATE FUNCTION retail.answer_question(channel text, external_no text, answer text, node text DEFAULT NULL, destination jsonb DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	the_order bigint;
+	given jsonb := jsonb_strip_nulls(jsonb_build_object('node', node, 'destination', destination - 'recipient'));
+	q retail.order_question;
+	w record;
+	r record;
+	done jsonb;
+BEGIN
+	PERFORM retail.check_argument(answer IN ('other_store', 'ship_home', 'cancel'), 'answer', answer, 'Give other_store, ship_home or cancel.'), retail.check_time(as_of, 'as_of'),
+		retail.check_argument((answer = 'other_store') = (node IS NOT NULL), 'node', node, 'Name a node with other_store, and with no other answer.');
+	the_order := retail.lock_order(channel, external_no);
+	SELECT * INTO q FROM retail.order_question x WHERE x.order_id = the_order ORDER BY x.question_id DESC LIMIT 1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'the customer was not asked', DETAIL = format('Order "%s" has no question.', external_no), HINT = 'See retail.order_question.';
+	ELSIF q.state = 'answered' AND q.answer = answer AND q.answer_detail -> 'given' = given THEN
+		RETURN q.answer_detail - 'given' || '{"replayed": true}';
+	ELSIF q.state <> 'open' THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the question is closed', DETAIL = format('Question %s is %s since %s.', q.question_id, q.state, q.closed_at), HINT = 'See retail.order_status() for what became of the order.';
+	ELSIF as_of < q.asked_at THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'answered before it was asked', DETAIL = format('as_of is %s, it was asked at %s.', as_of, q.asked_at), HINT = 'Give the time of the answer.';
+	END IF;
+	UPDATE retail.order_question x SET state = 'answered', answer = answer, closed_at = as_of, answer_detail = '{}' WHERE x.question_id = q.question_id;
+	PERFORM retail.add_order_event(the_order, 'question_closed', as_of, jsonb_build_object('question_id', q.question_id, 'state', 'answered', 'answer', answer) || given);
+	done := jsonb_build_object('question_id', q.question_id, 'answer', answer);
+	IF answer = 'cancel' THEN
+		done := done || jsonb_build_object('refund_due', retail.cancel_order(channel, external_no, retail.open_lines(the_order), 'pick_up_refused', format('question %s', q.question_id), as_of) -> 'refund_due');
+	ELSE
+		IF answer = 'ship_home' THEN
+			PERFORM retail.set_destination(the_order, destination);
+		END IF;
+		SELECT array_agg(u.line_no) AS numbers, array_agg(u.quantity) AS quantities INTO w FROM retail.open_units(the_order) u;
+		SELECT * INTO r FROM retail.route_again(the_order, w.numbers, w.quantities, jsonb_build_object('cause', 'answer', 'question_id', q.question_id), as_of,
+			pick_up_node => CASE answer WHEN 'other_store' THEN retail.node_id(node, 'pick_up') END);
+		IF r.parcels IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = r.state, MESSAGE = r.message, DETAIL = r.detail, HINT = 'Let the customer choose anew.';
+		END IF;
+		PERFORM retail.move_pick_up(the_order), retail.close_waiting(the_order, as_of, 'answered');
+		done := done || jsonb_build_object('parcels', r.parcels, 'promised_at', r.promised_at);
+	END IF;
+	UPDATE retail.order_question x SET answer_detail = done || jsonb_build_object('given', given) WHERE x.question_id = q.question_id;
+	RETURN done || '{"replayed": false}';
+END $$;
+COMMENT ON FUNCTION retail.answer_question(text, text, text, text, jsonb, timestamptz) IS
+'What a customer whose pick-up was refused wants: other_store (node: collect there), ship_home (destination as of place_order(), if the order has none) or cancel (of the refused units). What the customer pays stays. When it cannot be done any more, nothing is changed and he may choose anew. An answer after the deadline counts as long as nothing has been decided. Idempotent. Returns {question_id, answer, parcels?, promised_at?, refund_due?, replayed}. Raises RT002, RT003, RT004, RT006, RT013, RT014, RT016, RT020, RT021, RT022, RT031, RT060.';
+
+CREATE FUNCTION retail.run_questions(as_of timestamptz DEFAULT now()) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+#variable_conflict use_variable
+DECLARE
+	q record;
+	o retail.sales_order;
+	c retail.channel;
+	cancelled int := 0;
+	queued int := 0;
+BEGIN
+	PERFORM retail.check_time(as_of, 'as_of');
+	as_of := retail.effective_time(as_of);
+	FOR q IN SELECT x.question_id, x.order_id, x.shipment_id FROM retail.order_question x WHERE x.state = 'open' AND x.deadline <= as_of ORDER BY x.deadline, x.question_id LIMIT 100
+	LOOP
+		BEGIN
+			SELECT * INTO o FROM retail.sales_order x WHERE x.order_id = q.order_id FOR UPDATE SKIP LOCKED;
+			CONTINUE WHEN NOT FOUND;
+			UPDATE retail.order_question x SET state = 'expired', closed_at = as_of WHERE x.question_id = q.question_id AND x.state = 'open' AND x.deadline <= as_of;
+			CONTINUE WHEN NOT FOUND;
+			PERFORM retail.add_order_event(o.order_id, 'question_closed', as_of, jsonb_build_object('question_id', q.question_id, 'state', 'expired'));
+			SELECT * INTO STRICT c FROM retail.channel x WHERE x.channel_id = o.channel_id;
+			IF c.unanswered = 'cancel' THEN
+				PERFORM retail.cancel_order(c.code, o.external_no, retail.open_lines(o.order_id), 'unanswered', format('question %s', q.question_id), as_of);
+				cancelled := cancelled + 1;
+			ELSE
+				PERFORM retail.open_exception('pick_up', 'RT024', 'the customer did not answer', format('Question %s was to be answered within %s.', q.question_id, c.answer_within), as_of, o.order_id, q.shipment_id);
+				queued := queued + 1;
+			END IF;
+		EXCEPTION WHEN lock_not_available THEN
+			EXIT;		-- as in run_exceptions()
+		END;
+	END LOOP;
+	RETURN format('%s unanswered questions: %s cancelled, %s to the exception queue', cancelled + queued, cancelled, queued);
+END $$;
+COMMENT ON FUNCTION retail.run_questions(timestamptz) IS
+'Worker task: ends questions about refused pick-ups that were not answered by their deadline: the units are cancelled, or wait in the exception queue, as the channel says (set_question_rules()). Safe to run twice at once. Raises RT014.';
+
+CREATE FUNCTION retail.set_question_rules(channel text, answer_within interval DEFAULT '1 day', unanswered text DEFAULT 'exception') RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	the_channel bigint := retail.channel_id(channel);
+BEGIN
+	PERFORM retail.check_argument(answer_within > '0' AND answer_within <= interval '60 days', 'answer_within', answer_within::text, 'Give more than 0 and at most 60 days.'),
+		retail.check_argument(unanswered IN ('exception', 'cancel'), 'unanswered', unanswered, 'Give exception or cancel.');
+	UPDATE retail.channel c SET answer_within = answer_within, unanswered = unanswered
+		WHERE c.channel_id = the_channel AND (c.answer_within, c.unanswered) IS DISTINCT FROM (answer_within, unanswered);
+END $$;
+COMMENT ON FUNCTION retail.set_question_rules(text, interval, text) IS
+'How long customers of a channel are waited for when a pick-up was refused, and what then becomes of it: exception (a person decides) or cancel. Raises RT003, RT016.';
+
+CREATE FUNCTION retail.waiting_violations() RETURNS TABLE (invariant int, object text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+	SELECT 3, pg_catalog.format('order %s', w.order_id), pg_catalog.format('has an open %s, but no unit waits', w.what)
+	FROM (SELECT e.order_id, 'exception' AS what FROM retail.order_exception e WHERE e.state = 'open' AND e.order_id IS NOT NULL
+		  UNION ALL SELECT q.order_id, 'question' FROM retail.order_question q WHERE q.state = 'open') w
+	WHERE NOT EXISTS (SELECT FROM retail.open_units(w.order_id))
+	UNION ALL
+	SELECT 3, pg_catalog.format('order %s', l.order_id), pg_catalog.format('%s units wait, and nobody is to act', sum(l.backordered))
+	FROM retail.order_line l WHERE l.backordered > 0 AND EXISTS (SELECT FROM retail.open_units(l.order_id))
+		AND NOT EXISTS (SELECT FROM retail.order_exception e WHERE e.order_id = l.order_id AND e.state = 'open')
+		AND NOT EXISTS (SELECT FROM retail.order_question q WHERE q.order_id = l.order_id AND q.state = 'open')
+	GROUP BY l.order_id
+	UNION ALL
+	SELECT 3, pg_catalog.format('rejection %s', j.rejection_id), 'is not of the order and node of its shipment'
+	FROM retail.shipment_rejection j JOIN retail.shipment s USING (shipment_id) WHERE (j.order_id, j.node_id) <> (s.order_id, s.node_id)
+	UNION ALL
+	SELECT 1, pg_catalog.format('recount of SKU %s at node %s', r.sku_id, r.node_id), 'no such stock'
+	FROM retail.stock_recount r WHERE NOT EXISTS (SELECT FROM retail.stock s WHERE s.sku_id = r.sku_id AND s.node_id = r.node_id)
+$$;
+COMMENT ON FUNCTION retail.waiting_violations() IS 'Internal: invariant 3 of units that wait: each has an open exception or question, and these have units; rejections and recounts that name what does not exist.';
+
+GRANT EXECUTE ON FUNCTION retail.answer_question(text, text, text, text, jsonb, timestamptz) TO retail_admin, retail_app, retail_service;
+GRANT EXECUTE ON FUNCTION retail.run_questions(timestamptz), retail.set_question_rules(text, interval, text), retail.waiting_violations() TO retail_admin, retail_app;
+GRANT EXECUTE ON FUNCTION retail.open_units(bigint) TO retail_admin, retail_app;
