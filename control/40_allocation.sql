@@ -113,8 +113,11 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 	UNION ALL
 	SELECT 3, format('decision of order %s', d.order_id), format('cost %s is below its lower bound %s', d.cost, d.lower_bound)
 	FROM retail.allocation_decision d WHERE d.cost < d.lower_bound OR (d.is_exact AND d.cost <> d.lower_bound)
+	UNION ALL
+	SELECT 3, format('shadow of order %s', s.order_id), format('policy %s shadows a decision of %s that does not exist', s.policy_id, s.decided_at)
+	FROM retail.allocation_shadow s WHERE NOT EXISTS (SELECT FROM retail.allocation_decision d WHERE d.order_id = s.order_id AND d.decided_at = s.decided_at)
 $$;
-COMMENT ON FUNCTION retail.check_allocation_integrity() IS 'Every order that is fulfilled from stock has a decision, and none claims to beat its bound.';
+COMMENT ON FUNCTION retail.check_allocation_integrity() IS 'Every order that is fulfilled from stock has a decision, none claims to beat its bound, and shadows follow decisions.';
 
 GRANT EXECUTE ON FUNCTION retail.put_allocation_policy(text, text, text, numeric, numeric, int, int, boolean, numeric, numeric, int, int),
 	retail.activate_policy(text, int), retail.retire_policy(text, int), retail.check_allocation_integrity() TO retail_admin;

@@ -22,8 +22,8 @@ typedef struct NodeEntry
 } NodeEntry;
 
 /* Costs a promise that is later than the policy's target, by days begun. */
-static int64
-Lateness(const SourcingRequest *request, TimestampTz promise)
+int64
+PromiseLateness(const SourcingRequest *request, TimestampTz promise)
 {
 	TimestampTz target =
 		request->placed_at + request->policy->target_hours * USECS_PER_HOUR;
@@ -70,7 +70,7 @@ DateServices(const SourcingRequest *request, const SourcingCandidate *candidate,
 
 		if (request->pick_up_node == NULL)
 			promise += candidate->lanes[i]->lead_hours * USECS_PER_HOUR;
-		services[i].lateness = Lateness(request, promise);
+		services[i].lateness = PromiseLateness(request, promise);
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 
 #include "allocation/capacity.h"
+#include "allocation/shadow.h"
 #include "sales/order_bundle.h"
 
 static RetailRowShape order_shape = {
@@ -460,6 +461,29 @@ TakeCapacity(const ParcelSet *sets, int n, StockShortage *shortage)
 	return false;
 }
 
+/* Has shadow policies decide beside us, where there are any. */
+static void
+AskShadows(const ParcelSet *sets, int n)
+{
+	int64 *order_ids = palloc(sizeof(int64) * Max(n, 1));
+	const SourcingRequest **requests =
+		palloc(sizeof(SourcingRequest *) * Max(n, 1));
+	const SourcingResult **results =
+		palloc(sizeof(SourcingResult *) * Max(n, 1));
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!HasShadows(sets[i].request))
+			continue;
+		order_ids[count] = sets[i].order_id;
+		requests[count] = sets[i].request;
+		results[count++] = sets[i].result;
+	}
+	if (count > 0)
+		RecordShadows(order_ids, requests, results, count);
+}
+
 /*
  * Writes decided parcels of orders that exist, inside an SPI connection: their
  * shipments with contents, reservations and decisions, and posts to stock,
@@ -485,6 +509,7 @@ WriteParcels(ParcelSet *sets, int n, const StockPosting *more, int n_more,
 
 	WriteShipments(sets, n);
 	WritePieces(sets, n);
+	AskShadows(sets, n);
 	for (int i = 0; i < n; i++)
 		room += sets[i].result->plan.n_pieces;
 	postings = SweepExpired(sets, n, wait, room, &count);
