@@ -84,6 +84,18 @@ IsExcluded(const SourcingRequest *request, const CatalogNode *node)
 	return false;
 }
 
+/* Counts a node that is left out, and names the first of them. */
+void
+LeaveOut(SourcingRejects *rejects, int *count, const CatalogNode *node,
+		 const char *why)
+{
+	(*count)++;
+	if (node == NULL || rejects->n_named == MAX_NAMED)
+		return;
+	rejects->named[rejects->n_named].node = node;
+	rejects->named[rejects->n_named++].why = why;
+}
+
 /*
  * Makes a node a candidate: fills the solver's view of it and ours.  Returns
  * false, counting the reason, when it cannot serve this order.
@@ -100,29 +112,29 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		return false;
 	if (!node->active)
 	{
-		rejects->inactive++;
+		LeaveOut(rejects, &rejects->inactive, node, "inactive");
 		return false;
 	}
 	if (IsExcluded(request, node))
 	{
-		rejects->excluded++;
+		LeaveOut(rejects, &rejects->excluded, node, "refused_before");
 		return false;
 	}
 	if (request->as_of < node->paused_until)
 	{
-		rejects->paused++;
+		LeaveOut(rejects, &rejects->paused, node, "paused");
 		return false;
 	}
 	if (ships ? !node->can_ship : !node->can_pick_up)
 	{
-		rejects->incapable++;
+		LeaveOut(rejects, &rejects->incapable, node, "may_not");
 		return false;
 	}
 	if (ships
 			? !CatalogDeparture(node, request->as_of, &candidate->departure)
 			: !CatalogPickUpReady(node, request->as_of, &candidate->departure))
 	{
-		rejects->closed++;
+		LeaveOut(rejects, &rejects->closed, node, "closed");
 		return false;
 	}
 	candidate->node = node;
@@ -144,7 +156,7 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 	}
 	if (solver_node->n_services == 0)
 	{
-		rejects->unreachable++;
+		LeaveOut(rejects, &rejects->unreachable, node, "no_lane");
 		return false;
 	}
 	solver_node->services = services;
@@ -182,7 +194,13 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 		int c = result->n_candidates;
 
 		if (cells[i].available - cells[i].safety <= 0)
+		{
+			if (cells[i].available > 0)
+				LeaveOut(&result->rejects, &result->rejects.kept_back,
+						 CatalogNodeById(request->catalog, cells[i].node_id),
+						 "kept_back");
 			continue;
+		}
 		entry = hash_search(known, &cells[i].node_id, HASH_ENTER, &found);
 		if (!found)
 		{

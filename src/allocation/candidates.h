@@ -15,6 +15,8 @@
 
 extern SolverNode *MakeCandidates(const SourcingRequest *request,
 								  StockView *view, SourcingResult *result);
+extern void LeaveOut(SourcingRejects *rejects, int *count,
+					 const CatalogNode *node, const char *why);
 extern int64
 PromiseLateness(const SourcingRequest *request, TimestampTz promise);
 extern void DateServices(const SourcingRequest *request,

@@ -126,7 +126,8 @@ LimitCandidate(const SourcingRequest *request, SolverNode *nodes, int c,
 	if (nodes[c].max_parcels == 0 &&
 		(candidate->node->daily_capacity == 0 ||
 		 !MoveDeparture(request, &nodes[c], candidate, read_only)))
-		result->rejects.full++;
+		LeaveOut(&result->rejects, &result->rejects.full, candidate->node,
+				 "full");
 }
 
 /* Limits the nodes that a plan chooses; returns true when that forbids it. */

@@ -58,9 +58,19 @@ typedef struct SourcingRequest
 	SourcingLine *lines;
 } SourcingRequest;
 
+/* How many of the nodes that were left out are named. */
+#define MAX_NAMED 5
+
 /* Why nodes that had stock were no candidates. */
 typedef struct SourcingRejects
 {
+	int n_named;
+	struct
+	{
+		const CatalogNode *node;
+		const char *why;
+	} named[MAX_NAMED]; /* the first of them */
+	int kept_back;		/* all of it is safety stock */
 	int inactive;
 	int paused;
 	int excluded;	 /* refused this order before */

@@ -29,7 +29,11 @@ typedef struct Alternative
 	int candidate;
 	int missing;   /* lines it cannot supply whole */
 	bool possible; /* a carrier takes all it can supply in one parcel */
-	int64 cost;	   /* of that parcel */
+	int64 cost;	   /* of that parcel, the sum of the following */
+	int64 freight;
+	int64 handling;
+	int64 lateness;
+	int64 stock_value;
 } Alternative;
 
 /* Appends an amount of cents as a JSON number. */
@@ -116,6 +120,8 @@ AppendParcels(StringInfo buffer, const SourcingRequest *request,
 		AppendMoney(buffer, "lateness", parcel->lateness);
 		if (parcel->stock_value != 0)
 			AppendMoney(buffer, "stock_value", parcel->stock_value);
+		if (candidate->departure != candidate->first_departure)
+			AppendTime(buffer, "full_on", candidate->first_departure);
 		AppendTime(buffer, "ship_by", candidate->departure);
 		AppendTime(buffer, "promised_at", ParcelPromise(request, result, i));
 		AppendPieces(buffer, request, &result->plan, i);
@@ -129,7 +135,7 @@ static Alternative
 CostAlone(const SolverProblem *problem, int candidate)
 {
 	const SolverNode *node = &problem->nodes[candidate];
-	Alternative result = {candidate, 0, false, 0};
+	Alternative result = {candidate, 0, false, 0, 0, 0, 0, 0};
 	int64 weight = 0;
 	int64 volume = 0;
 	int64 units = 0;
@@ -166,9 +172,14 @@ CostAlone(const SolverProblem *problem, int candidate)
 			continue;
 		cost = freight + node->per_parcel + units * node->per_unit +
 			service->lateness + stock_value;
-		if (!result.possible || cost < result.cost)
-			result.cost = cost;
+		if (result.possible && cost >= result.cost)
+			continue;
 		result.possible = true;
+		result.cost = cost;
+		result.freight = freight;
+		result.handling = node->per_parcel + units * node->per_unit;
+		result.lateness = service->lateness;
+		result.stock_value = stock_value;
 	}
 	return result;
 }
@@ -202,8 +213,17 @@ AppendAlternative(StringInfo buffer, const SourcingRequest *request,
 	appendStringInfoString(buffer, "{\"node\":");
 	escape_json(buffer, candidate->node->code);
 	AppendDistance(buffer, candidate->distance_km);
+	if (result->problem.nodes[alternative->candidate].preferred)
+		appendStringInfoString(buffer, ",\"nearest\":true");
 	if (alternative->possible)
+	{
 		AppendMoney(buffer, "cost", alternative->cost);
+		AppendMoney(buffer, "freight", alternative->freight);
+		AppendMoney(buffer, "handling", alternative->handling);
+		AppendMoney(buffer, "lateness", alternative->lateness);
+		if (alternative->stock_value != 0)
+			AppendMoney(buffer, "stock_value", alternative->stock_value);
+	}
 	if (alternative->missing > 0)
 	{
 		appendStringInfoString(buffer, ",\"lacks\":[");
@@ -252,8 +272,12 @@ AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
 			alternatives[n++] = CostAlone(&result->problem, c);
 	qsort(alternatives, n, sizeof(Alternative), CompareAlternatives);
 	appendStringInfoString(buffer, ",\"alternatives\":[");
-	for (int i = 0; i < Min(n, MAX_ALTERNATIVES); i++)
+	for (int i = 0; i < n; i++)
 	{
+		/* The nearest is told of wherever it ranks: people ask for it. */
+		if (i >= MAX_ALTERNATIVES &&
+			!result->problem.nodes[alternatives[i].candidate].preferred)
+			continue;
 		if (i)
 			appendStringInfoChar(buffer, ',');
 		AppendAlternative(buffer, request, result, &alternatives[i]);
@@ -263,13 +287,34 @@ AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
 	pfree(chosen);
 }
 
+/* Appends how many nodes with stock were left out, and the first by name. */
+static void
+AppendLeftOut(StringInfo buffer, const SourcingRejects *rejects)
+{
+	appendStringInfo(
+		buffer,
+		",\"left_out\":{\"inactive\":%d,\"paused\":%d,\"refused_before\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full\":%d,\"kept_back\":%d}",
+		rejects->inactive, rejects->paused, rejects->excluded,
+		rejects->incapable, rejects->closed, rejects->unreachable,
+		rejects->full, rejects->kept_back);
+	if (rejects->n_named == 0)
+		return;
+	appendStringInfoString(buffer, ",\"left_out_nodes\":[");
+	for (int i = 0; i < rejects->n_named; i++)
+	{
+		appendStringInfo(buffer, "%s{\"node\":", i ? "," : "");
+		escape_json(buffer, rejects->named[i].node->code);
+		appendStringInfo(buffer, ",\"why\":\"%s\"}", rejects->named[i].why);
+	}
+	appendStringInfoChar(buffer, ']');
+}
+
 /* Returns the whole trace of a decision as JSON text. */
 char *
 DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 			  const int64 *shipment_ids)
 {
 	StringInfoData buffer;
-	const SourcingRejects *rejects = &result->rejects;
 
 	initStringInfo(&buffer);
 	appendStringInfoString(&buffer, "{\"policy\":");
@@ -294,11 +339,7 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 						request->policy->split_penalty);
 	appendStringInfo(&buffer, ",\"candidates\":%d", result->n_candidates);
 	AppendAlternatives(&buffer, request, result);
-	appendStringInfo(
-		&buffer,
-		",\"left_out\":{\"inactive\":%d,\"paused\":%d,\"refused_before\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full_today\":%d}}",
-		rejects->inactive, rejects->paused, rejects->excluded,
-		rejects->incapable, rejects->closed, rejects->unreachable,
-		rejects->full);
+	AppendLeftOut(&buffer, &result->rejects);
+	appendStringInfoChar(&buffer, '}');
 	return buffer.data;
 }
