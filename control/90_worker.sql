@@ -96,7 +96,8 @@ BEGIN
 				last_result = run_one_task.result,
 				consecutive_failures = 0,
 				total_runs = t.total_runs + 1,
-				next_run_at = run_one_task.as_of + t.run_every
+				-- a task that says so has more to do, and goes on at once
+				next_run_at = CASE WHEN run_one_task.result LIKE '%; more waiting' THEN run_one_task.as_of ELSE run_one_task.as_of + t.run_every END
 			WHERE t.name = due.name;
 	ELSE
 		PERFORM retail.record_task_failure(due.name, error, run_one_task.as_of, clock_timestamp() - begun);

@@ -19,6 +19,7 @@
 #include "catalog/pg_extension.h"
 #include "fmgr.h"
 #include "utils/acl.h"
+#include "utils/datetime.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
@@ -55,6 +56,16 @@
 #define wait_event_compat(name) WaitEventExtensionNew(name)
 #else
 #define wait_event_compat(name) ((uint32) PG_WAIT_EXTENSION)
+#endif
+
+/* 16 hands the place of an error back. */
+#if PG_VERSION_NUM >= 160000
+#define decode_datetime_compat(field, ftype, nf, dtype, tm, fsec, tzp)   \
+	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tzp), \
+				   &(DateTimeErrorExtra){0})
+#else
+#define decode_datetime_compat(field, ftype, nf, dtype, tm, fsec, tzp) \
+	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tzp))
 #endif
 
 /* The first minor releases of 15 and 16 do not know half-dropped databases. */

@@ -88,6 +88,7 @@ extern bool RetailNumericToCents(Numeric number, int64 limit, int64 *result);
 extern Datum RetailCentsToNumeric(int64 cents);
 
 extern const char *RetailCallerName(void);
+extern bool RetailTextIsValid(const char *value, int max_length);
 extern void
 RetailCheckText(const char *value, const char *argument, int max_length);
 extern TimestampTz RetailEffectiveTime(TimestampTz as_of);

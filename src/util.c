@@ -195,27 +195,46 @@ RetailCallerName(void)
 	return GetUserNameFromId(GetOuterUserId(), false);
 }
 
-/* Raises RT015 unless the text is 1 to max_length printable characters. */
-void
-RetailCheckText(const char *value, const char *argument, int max_length)
+/* Is there something printable other than blanks, and no control character? */
+static bool
+TextIsPrintable(const char *value, bool *blank)
 {
-	int length = pg_mbstrlen(value);
-	bool blank = true;
 	bool control = false;
 
+	*blank = true;
 	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
 	{
 		if (*p < 0x20 || *p == 0x7f)
 			control = true;
 		if (*p != ' ')
-			blank = false;
+			*blank = false;
 	}
-	if (!blank && !control && length <= max_length)
+	return !*blank && !control;
+}
+
+/* Is the text 1 to max_length printable characters? */
+bool
+RetailTextIsValid(const char *value, int max_length)
+{
+	bool blank;
+
+	return TextIsPrintable(value, &blank) && pg_mbstrlen(value) <= max_length;
+}
+
+/* Raises RT015 unless the text is 1 to max_length printable characters. */
+void
+RetailCheckText(const char *value, const char *argument, int max_length)
+{
+	int length = pg_mbstrlen(value);
+	bool blank;
+	bool printable = TextIsPrintable(value, &blank);
+
+	if (printable && length <= max_length)
 		return;
 	ereport(ERROR, errcode(RT_INVALID_TEXT),
 			errmsg("invalid text for %s", argument),
 			blank ? errdetail("%s is blank.", argument)
-				: control
+				: !printable
 				? errdetail("%s has control characters.", argument)
 				: errdetail("%s has %d characters.", argument, length),
 			errhint("Give 1 to %d printable characters, in any script.",

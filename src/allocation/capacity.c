@@ -32,6 +32,7 @@
 #include "utils/snapmgr.h"
 
 #include "allocation/candidates.h"
+#include "allocation/ledger.h"
 
 /* How far a departure moves to find room, in days. */
 #define HORIZON (14 * USECS_PER_DAY)
@@ -71,13 +72,15 @@ CountParcels(const CatalogNode *node, TimestampTz departure, bool latest)
 
 /* Returns how many parcels a candidate still takes on a day. */
 static int
-CapacityLeft(const SourcingCandidate *candidate, TimestampTz departure,
-			 bool read_only)
+CapacityLeft(const SourcingRequest *request, const SourcingCandidate *candidate,
+			 TimestampTz departure, bool read_only)
 {
 	const CatalogNode *node = candidate->node;
+	int64 parcels = CountParcels(node, departure, !read_only);
 
-	return (int) Max(
-		node->daily_capacity - CountParcels(node, departure, !read_only), 0);
+	if (request->ledger)
+		parcels += LedgerParcels(request->ledger, node, departure);
+	return (int) Max(node->daily_capacity - parcels, 0);
 }
 
 /*
@@ -94,7 +97,7 @@ MoveDeparture(const SourcingRequest *request, SolverNode *node,
 								&departure) &&
 		   departure <= candidate->first_departure + HORIZON)
 	{
-		int left = CapacityLeft(candidate, departure, read_only);
+		int left = CapacityLeft(request, candidate, departure, read_only);
 
 		if (left <= node->max_parcels)
 			continue;
@@ -122,7 +125,7 @@ LimitCandidate(const SourcingRequest *request, SolverNode *nodes, int c,
 	nodes[c].max_parcels = 0;
 	if (candidate->node->daily_capacity > 0)
 		nodes[c].max_parcels =
-			CapacityLeft(candidate, candidate->departure, read_only);
+			CapacityLeft(request, candidate, candidate->departure, read_only);
 	if (nodes[c].max_parcels == 0 &&
 		(candidate->node->daily_capacity == 0 ||
 		 !MoveDeparture(request, &nodes[c], candidate, read_only)))

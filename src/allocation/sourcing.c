@@ -17,6 +17,7 @@
 #include "allocation/candidates.h"
 #include "allocation/capacity.h"
 #include "allocation/composite.h"
+#include "allocation/ledger.h"
 #include "allocation/stock_price.h"
 
 static void *
@@ -151,6 +152,8 @@ StateOrder(const SourcingRequest *request, bool read_only,
 	AddReturned(request, &view);
 	nodes = MakeCandidates(request, &view, result);
 	StateProblem(request, nodes, view.cells, view.n_cells, result);
+	if (request->ledger)
+		LedgerApply(request->ledger, request, result);
 	return nodes;
 }
 

@@ -37,6 +37,9 @@ typedef struct ReturnedUnits
 	int64 quantity;
 } ReturnedUnits;
 
+/* What orders that are decided together take from each other (ledger.h). */
+typedef struct SourcingLedger SourcingLedger;
+
 typedef struct SourcingRequest
 {
 	const RetailCatalog *catalog;
@@ -54,6 +57,7 @@ typedef struct SourcingRequest
 	TimestampTz placed_at; /* when the target of the policy began to run */
 	int n_returned;
 	const ReturnedUnits *returned; /* by SKU and node */
+	SourcingLedger *ledger; /* NULL: it is decided alone */
 	int n_lines;
 	SourcingLine *lines;
 } SourcingRequest;

@@ -12,6 +12,7 @@
 #include "sales/order_request.h"
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -198,9 +199,9 @@ AddLine(OrderRequest *order, const SourcingLine *line,
 	order->prices[sourcing->n_lines++] = *price;
 }
 
-/* Resolves one line whose SKU is row of the last SPI result. */
+/* Resolves a line of the caller whose SKU is row of the last SPI result. */
 static void
-ResolveLine(OrderRequest *order, const InputLine *input, int row)
+ResolveLine(OrderRequest *order, const InputLine *input, int n, int row)
 {
 	SourcingLine line = {0};
 	OrderLinePrice price = {0};
@@ -213,8 +214,7 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 		ereport(
 			ERROR, errcode(RT_UNKNOWN_SKU),
 			isnull ? errmsg("unknown SKU") : errmsg("SKU is inactive"),
-			errdetail("Line %d names SKU \"%s\".", row + 1,
-					  Excerpt(input->sku)),
+			errdetail("Line %d names SKU \"%s\".", n + 1, Excerpt(input->sku)),
 			errhint(
 				"Make it known with retail.put_sku(), or correct the code."));
 	factor = RetailCellInt64(row, 7, &isnull);
@@ -227,7 +227,7 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 				"See retail.sku_unit, or add the pack with retail.put_sku_unit()."));
 	if (input->quantity > RETAIL_MAX_QUANTITY / factor)
 		ereport(ERROR, errcode(RT_INVALID_QUANTITY),
-				errmsg("invalid quantity in line %d", row + 1),
+				errmsg("invalid quantity in line %d", n + 1),
 				errdetail("%lld packs of %lld units are too many.",
 						  (long long) input->quantity, (long long) factor),
 				errhint("Give at most 1000000000 units."));
@@ -239,7 +239,7 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 	if (input->has_price && input->price % factor != 0)
 		ereport(
 			ERROR, errcode(RT_INVALID_MONEY),
-			errmsg("invalid price in line %d", row + 1),
+			errmsg("invalid price in line %d", n + 1),
 			errdetail("A pack of %lld units does not cost whole cents a unit.",
 					  (long long) factor),
 			errhint("Order base units, or give the difference as a discount."));
@@ -248,7 +248,7 @@ ResolveLine(OrderRequest *order, const InputLine *input, int row)
 	if (!input->has_price && isnull)
 		ereport(
 			ERROR, errcode(RT_INVALID_MONEY),
-			errmsg("line %d has no price", row + 1),
+			errmsg("line %d has no price", n + 1),
 			errdetail("SKU \"%s\" has no list price.", input->sku),
 			errhint(
 				"Give \"price\" in the line, or a list price with retail.put_sku()."));
@@ -305,29 +305,71 @@ CheckTotals(OrderRequest *order)
 				errhint("Divide the order."));
 }
 
-/* Resolves the lines against the SKUs. */
-static void
-ResolveLines(OrderRequest *order, Jsonb *lines, bool read_only)
+/*
+ * Looks the SKUs of many orders up with one statement, inside an SPI
+ * connection.  Lines that are malformed get a row all the same: their order is
+ * refused when it is parsed.
+ */
+void
+LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups)
 {
-	int n;
-	InputLine *input = ParseLines(lines, &n);
-	char **codes = palloc(sizeof(char *) * n);
-	char **units = palloc(sizeof(char *) * n);
+	int n_rows = 0;
+	char **codes;
+	char **units;
 	Datum values[2];
 
 	for (int i = 0; i < n; i++)
+		n_rows += JB_ROOT_COUNT(lines[i]);
+	codes = palloc(sizeof(char *) * n_rows);
+	units = palloc(sizeof(char *) * n_rows);
+	n_rows = 0;
+	for (int i = 0; i < n; i++)
 	{
-		codes[i] = input[i].sku;
-		units[i] = input[i].unit ? input[i].unit : pstrdup("");
+		lookups[i].first = n_rows;
+		for (uint32 j = 0; j < JB_ROOT_COUNT(lines[i]); j++, n_rows++)
+		{
+			JsonbValue *line =
+				getIthJsonbValueFromContainer(&lines[i]->root, j);
+			JsonbValue value;
+
+			codes[n_rows] = units[n_rows] = pstrdup("");
+			if (line->type != jbvBinary ||
+				!JsonContainerIsObject(line->val.binary.data))
+				continue;
+			if (FindKey(line->val.binary.data, "sku", &value) &&
+				value.type == jbvString)
+				codes[n_rows] = JsonText(&value);
+			if (FindKey(line->val.binary.data, "unit", &value) &&
+				value.type == jbvString)
+				units[n_rows] = JsonText(&value);
+		}
 	}
-	values[0] = RetailTextArray(codes, n);
-	values[1] = RetailTextArray(units, n);
+	values[0] = RetailTextArray(codes, n_rows);
+	values[1] = RetailTextArray(units, n_rows);
+	RetailExecute(&select_skus, values, NULL, read_only, SPI_OK_SELECT);
+	for (int i = 0; i < n; i++)
+		lookups[i].table = SPI_tuptable;
+}
+
+/* Resolves the lines against the SKUs. */
+static void
+ResolveLines(OrderRequest *order, const OrderArguments *arguments,
+			 bool read_only)
+{
+	int n;
+	InputLine *input = ParseLines(arguments->lines, &n);
+	SkuLookup lookup;
+
+	if (arguments->skus)
+		lookup = *arguments->skus;
+	else
+		LookUpSkus(&arguments->lines, 1, read_only, &lookup);
 	order->sourcing.lines = palloc0(sizeof(SourcingLine) * n);
 	order->prices = palloc0(sizeof(OrderLinePrice) * n);
 	order->bundles = palloc0(sizeof(OrderBundle) * n);
-	RetailExecute(&select_skus, values, NULL, read_only, SPI_OK_SELECT);
+	SPI_tuptable = lookup.table;
 	for (int i = 0; i < n; i++)
-		ResolveLine(order, &input[i], i);
+		ResolveLine(order, &input[i], i, lookup.first + i);
 	CheckTotals(order);
 	if (order->n_bundles > 0)
 	{
@@ -451,6 +493,55 @@ KeepRecipient(OrderRequest *order, Jsonb *destination)
 		order->recipient = JsonbValueToJsonb(&value);
 }
 
+/* Reads the freight that the customer is charged. */
+int64
+FreightCents(Numeric freight)
+{
+	int64 cents;
+
+	if (!RetailNumericToCents(freight, RETAIL_MAX_CENTS - 1, &cents) ||
+		cents < 0)
+		ereport(
+			ERROR, errcode(RT_INVALID_MONEY), errmsg("invalid freight"),
+			errdetail("freight is %s.",
+					  DatumGetCString(DirectFunctionCall1(
+						  numeric_out, NumericGetDatum(freight)))),
+			errhint(
+				"Give 0 or more, below one billion, with at most two decimals; or null to charge the rate card's freight."));
+	return cents;
+}
+
+/* Is the order paid when it arrives, and not before it leaves? */
+bool
+IsPaidOnDelivery(const char *payment)
+{
+	bool on_delivery = strcmp(payment, "on_delivery") == 0;
+
+	if (!on_delivery && strcmp(payment, "prepaid") != 0)
+		ereport(ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid payment"),
+				errdetail("payment is \"%s\".", Excerpt(payment)),
+				errhint("Use prepaid or on_delivery."));
+	return on_delivery;
+}
+
+/*
+ * Hashes what is ordered (lines, destination, fulfilment, pick-up node, member,
+ * freight, payment; NULL: none), so that a retry is told from another order of
+ * the same number.
+ */
+Datum
+HashOrderTexts(char *const *texts, int n)
+{
+	StringInfoData buffer;
+
+	initStringInfo(&buffer);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&buffer, "|%s", texts[i] ? texts[i] : "null");
+	return DirectFunctionCall1(
+		sha256_bytea,
+		PointerGetDatum(cstring_to_text_with_len(buffer.data, buffer.len)));
+}
+
 /* Checks and resolves an order, inside an SPI connection. */
 OrderRequest *
 ParseOrder(const OrderArguments *arguments, bool read_only)
@@ -485,7 +576,7 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 							arguments->channel),
 			errhint(
 				"See SELECT code, version, status FROM retail.allocation_policy."));
-	ResolveLines(order, arguments->lines, read_only);
+	ResolveLines(order, arguments, read_only);
 	if (strcmp(arguments->fulfilment, "ship") == 0)
 		ResolveDestination(order, arguments->destination);
 	else if (strcmp(arguments->fulfilment, "pick_up") == 0)

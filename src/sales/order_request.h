@@ -49,6 +49,13 @@ typedef struct OrderRequest
 	int64 discount_total;
 } OrderRequest;
 
+/* The SKUs of many orders, looked up together: LookUpSkus(). */
+typedef struct SkuLookup
+{
+	SPITupleTable *table;
+	int first; /* row of the order's first line */
+} SkuLookup;
+
 /* Arguments shared by place_order and quote_order. */
 typedef struct OrderArguments
 {
@@ -59,8 +66,14 @@ typedef struct OrderArguments
 	const char *pick_up_node; /* NULL: none */
 	const char *policy;		  /* NULL: the channel's */
 	TimestampTz as_of;
+	const SkuLookup *skus; /* NULL: looked up for this order */
 } OrderArguments;
 
+extern int64 FreightCents(Numeric freight);
+extern bool IsPaidOnDelivery(const char *payment);
+extern Datum HashOrderTexts(char *const *texts, int n);
+extern void
+LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups);
 extern OrderRequest *
 ParseOrder(const OrderArguments *arguments, bool read_only);
 

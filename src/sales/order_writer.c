@@ -106,6 +106,28 @@ static RetailStatement mark_expired = {
 	3,
 	{TIMESTAMPTZOID, INT8ARRAYOID, BOOLOID}};
 
+/* Sums the freight of a plan. */
+int64
+PlanFreight(const SolverPlan *plan)
+{
+	int64 sum = 0;
+
+	for (int i = 0; i < plan->n_parcels; i++)
+		sum += plan->parcels[i].freight;
+	return sum;
+}
+
+/* Completes what an order is once its plan is known: promise, freight, dues. */
+void
+CompletePlacement(Placement *p)
+{
+	p->promised_at = PlanPromise(&p->order->sourcing, &p->result);
+	if (!p->freight_given)
+		p->freight = PlanFreight(&p->result.plan);
+	p->nothing_due =
+		p->order->goods_total - p->order->discount_total + p->freight == 0;
+}
+
 /* Forms the row of an order. */
 static Datum
 OrderRow(const Placement *p)
@@ -136,7 +158,7 @@ OrderRow(const Placement *p)
 	values[15] = RetailCentsToNumeric(order->goods_total -
 									  order->discount_total + p->freight);
 	values[16] = TimestampTzGetDatum(p->promised_at);
-	values[17] = TimestampTzGetDatum(s->as_of);
+	values[17] = TimestampTzGetDatum(s->placed_at);
 	nulls[3] = !p->has_member;
 	nulls[5] = !s->region;
 	nulls[6] = nulls[7] = !s->located;

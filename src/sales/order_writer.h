@@ -53,6 +53,8 @@ typedef enum Outcome
 	NO_PLAN /* nobody can fulfil it */
 } Outcome;
 
+extern int64 PlanFreight(const SolverPlan *plan);
+extern void CompletePlacement(Placement *p);
 extern Outcome
 WriteOrders(Placement **placements, int n, bool wait, StockShortage *shortage);
 extern bool WriteParcels(ParcelSet *sets, int n, const StockPosting *more,

@@ -66,37 +66,6 @@ RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name,
 				errhint("Give a value for %s.", name));
 }
 
-/* Reads the freight that the customer is charged. */
-static void
-FreightArgument(FunctionCallInfo fcinfo, int argument, bool *given,
-				int64 *cents)
-{
-	*given = !PG_ARGISNULL(argument);
-	*cents = 0;
-	if (*given &&
-		(!RetailNumericToCents(PG_GETARG_NUMERIC(argument),
-							   RETAIL_MAX_CENTS - 1, cents) ||
-		 *cents < 0))
-		ereport(
-			ERROR, errcode(RT_INVALID_MONEY), errmsg("invalid freight"),
-			errdetail("freight is %s.",
-					  DatumGetCString(DirectFunctionCall1(
-						  numeric_out, PG_GETARG_DATUM(argument)))),
-			errhint(
-				"Give 0 or more, below one billion, with at most two decimals; or null to charge the rate card's freight."));
-}
-
-/* Sums the freight of a plan. */
-static int64
-PlanFreight(const SolverPlan *plan)
-{
-	int64 sum = 0;
-
-	for (int i = 0; i < plan->n_parcels; i++)
-		sum += plan->parcels[i].freight;
-	return sum;
-}
-
 /* Decides and writes the order once, in a subtransaction. */
 static Outcome
 Attempt(Placement *p, bool wait)
@@ -110,11 +79,7 @@ Attempt(Placement *p, bool wait)
 	SourceOrder(s, false, &p->result);
 	if (p->result.status != SOLVER_OK)
 		return NO_PLAN;
-	p->promised_at = PlanPromise(s, &p->result);
-	if (!p->freight_given)
-		p->freight = PlanFreight(&p->result.plan);
-	p->nothing_due =
-		p->order->goods_total - p->order->discount_total + p->freight == 0;
+	CompletePlacement(p);
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -150,28 +115,20 @@ Attempt(Placement *p, bool wait)
 static Datum
 HashRequest(FunctionCallInfo fcinfo, const int *arguments, int n)
 {
-	StringInfoData buffer;
+	char **texts = palloc0(sizeof(char *) * n);
 
-	initStringInfo(&buffer);
 	for (int i = 0; i < n; i++)
 	{
 		Oid output;
 		bool varlena;
 
 		if (PG_ARGISNULL(arguments[i]))
-			appendStringInfoString(&buffer, "|null");
-		else
-		{
-			getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, arguments[i]),
-							  &output, &varlena);
-			appendStringInfo(
-				&buffer, "|%s",
-				OidOutputFunctionCall(output, PG_GETARG_DATUM(arguments[i])));
-		}
+			continue;
+		getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, arguments[i]),
+						  &output, &varlena);
+		texts[i] = OidOutputFunctionCall(output, PG_GETARG_DATUM(arguments[i]));
 	}
-	return DirectFunctionCall1(
-		sha256_bytea,
-		PointerGetDatum(cstring_to_text_with_len(buffer.data, buffer.len)));
+	return HashOrderTexts(texts, n);
 }
 
 /*
@@ -309,7 +266,6 @@ retail_place_order(PG_FUNCTION_ARGS)
 	Datum answer[9];
 	bool nulls[9];
 	const CatalogChannel *channel;
-	char *payment;
 
 	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
 	RequireArgument(fcinfo, 1, "external_no", RT_INVALID_TEXT);
@@ -328,13 +284,9 @@ retail_place_order(PG_FUNCTION_ARGS)
 	p.actor = RetailCallerName();
 	p.has_member = !PG_ARGISNULL(6);
 	p.member_id = p.has_member ? PG_GETARG_INT64(6) : 0;
-	FreightArgument(fcinfo, 7, &p.freight_given, &p.freight);
-	payment = TextArgument(fcinfo, 8);
-	p.on_delivery = strcmp(payment, "on_delivery") == 0;
-	if (!p.on_delivery && strcmp(payment, "prepaid") != 0)
-		ereport(ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid payment"),
-				errdetail("payment is \"%s\".", payment),
-				errhint("Use prepaid or on_delivery."));
+	p.freight_given = !PG_ARGISNULL(7);
+	p.freight = p.freight_given ? FreightCents(PG_GETARG_NUMERIC(7)) : 0;
+	p.on_delivery = IsPaidOnDelivery(TextArgument(fcinfo, 8));
 	RetailCheckText(p.external_no, "external_no", 200);
 	p.request_hash = HashRequest(fcinfo, hashed, lengthof(hashed));
 
@@ -379,7 +331,8 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	arguments.destination = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	arguments.fulfilment = TextArgument(fcinfo, 3);
 	arguments.pick_up_node = TextArgument(fcinfo, 4);
-	FreightArgument(fcinfo, 5, &freight_given, &freight);
+	freight_given = !PG_ARGISNULL(5);
+	freight = freight_given ? FreightCents(PG_GETARG_NUMERIC(5)) : 0;
 	arguments.policy = TextArgument(fcinfo, 6);
 	arguments.as_of = PG_GETARG_TIMESTAMPTZ(7);
 

@@ -13,7 +13,7 @@ CREATE VIEW counters AS
 CREATE PROCEDURE fresh_chain() LANGUAGE plpgsql AS $fixture$
 BEGIN
 	UPDATE retail.task SET enabled = false;		-- the background worker keeps out
-	TRUNCATE retail.stock, retail.safety_stock, retail.stock_document, retail.stock_transfer, retail.stock_hold, retail.movement, retail.reservation, retail.stock_recount,
+	TRUNCATE retail.stock, retail.safety_stock, retail.stock_document, retail.stock_transfer, retail.stock_hold, retail.movement, retail.reservation, retail.stock_recount, retail.order_intake,
 		retail.sales_order, retail.order_line, retail.shipment, retail.shipment_line, retail.order_event, retail.allocation_decision RESTART IDENTITY CASCADE;
 	PERFORM retail.put_region('R', 'Region'), retail.put_channel('web', 'Web', 'web'), retail.put_carrier_service('std', 'Carrier', 'Standard'),
 		retail.put_sku('A', 'A', 500, list_price => 10), retail.put_sku('B', 'B', 500, list_price => 10), retail.put_sku('C', 'C', 500, list_price => 10),
