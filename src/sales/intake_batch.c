@@ -371,7 +371,7 @@ Undecide(Batch *batch, BatchRow *row, RowState state)
 	row->state = state;
 }
 
-/* Did the order want units of the row of stock that was short? */
+/* Did the order want what was short: units of a row of stock, or a node's day? */
 static bool
 IsAffected(const BatchRow *row, const StockShortage *shortage)
 {
@@ -383,7 +383,8 @@ IsAffected(const BatchRow *row, const StockShortage *shortage)
 		const SolverPiece *piece = &result->plan.pieces[i];
 		int c = result->plan.parcels[piece->parcel].node;
 
-		if (s->lines[piece->line].sku_id == shortage->sku_id &&
+		if ((shortage->sku_id == 0 ||
+			 s->lines[piece->line].sku_id == shortage->sku_id) &&
 			result->candidates[c].node->id == shortage->node_id)
 			return true;
 	}
