@@ -22,22 +22,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.lock_order(text, text) IS 'Internal: locks the order of a channel (active or not) for update and returns its key. What is read of the order must be read in a later statement. Raises RT003, RT006.';
 
-CREATE FUNCTION retail.lock_shipment(shipment_id bigint) RETURNS bigint
+CREATE FUNCTION retail.lock_shipment(shipment_id bigint, at_counter boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
 	s record;
 BEGIN
-	SELECT x.order_id, x.node_id INTO s FROM retail.shipment x WHERE x.shipment_id = $1;	-- neither ever changes
+	SELECT x.order_id, x.node_id, x.to_node_id INTO s FROM retail.shipment x WHERE x.shipment_id = $1;	-- none ever changes
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'unknown shipment',
 			DETAIL = CASE WHEN $1 IS NULL THEN 'shipment_id is null.' ELSE format('No shipment has the key %s.', $1) END,
 			HINT = 'Use a shipment_id that retail.place_order() returned, or see retail.shipment.';
 	END IF;
-	PERFORM retail.check_node_access(s.node_id);
+	PERFORM retail.check_node_access(CASE WHEN at_counter THEN coalesce(s.to_node_id, s.node_id) ELSE s.node_id END);
 	PERFORM FROM retail.sales_order o WHERE o.order_id = s.order_id FOR UPDATE;
 	RETURN s.order_id;
 END $$;
-COMMENT ON FUNCTION retail.lock_shipment(bigint) IS 'Internal: locks the order of a shipment for update and returns the order''s key; the shipment must be read in a later statement. Raises RT006, RT040.';
+COMMENT ON FUNCTION retail.lock_shipment(bigint, boolean) IS 'Internal: locks the order of a shipment for update and returns the order''s key; the shipment must be read in a later statement. at_counter: for the store where it is collected, else for the node that sends it. Raises RT006, RT040.';
 
 CREATE FUNCTION retail.lock_reservations(order_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -65,7 +65,7 @@ DECLARE
 	result text;
 BEGIN
 	SELECT coalesce(sum(l.quantity), 0) AS shipped, coalesce(sum(l.quantity) FILTER (WHERE s.status = 'delivered'), 0) AS delivered INTO p
-		FROM retail.shipment s JOIN retail.shipment_line l USING (shipment_id) WHERE s.order_id = $1 AND s.status IN ('shipped', 'delivered');
+		FROM retail.shipment s JOIN retail.shipment_line l USING (shipment_id) WHERE s.order_id = $1 AND s.shipped_at IS NOT NULL;
 	result := CASE WHEN wanted = 0 THEN 'cancelled' WHEN p.delivered = wanted THEN 'delivered' WHEN p.shipped = wanted THEN 'shipped'
 				   WHEN p.shipped > 0 THEN 'partly_shipped' ELSE 'open' END;
 	UPDATE retail.sales_order o SET status = result WHERE o.order_id = $1 AND o.status <> result;
@@ -80,12 +80,12 @@ BEGIN
 	UPDATE retail.shipment_line l SET quantity = l.quantity - x.surplus
 	FROM (SELECT p.shipment_id, p.line_no, least(p.quantity, sum(p.quantity) OVER (PARTITION BY p.line_no ORDER BY p.shipment_id) - (b.allocated - b.shipped)) AS surplus
 		  FROM retail.shipment s JOIN retail.shipment_line p USING (shipment_id) JOIN retail.order_line b ON b.order_id = p.order_id AND b.line_no = p.line_no
-		  WHERE s.order_id = $1 AND s.status IN ('planned', 'ready')) x
+		  WHERE s.order_id = $1 AND s.status IN ('planned', 'ready') AND s.shipped_at IS NULL) x
 	WHERE l.shipment_id = x.shipment_id AND l.line_no = x.line_no AND x.surplus > 0;
 	UPDATE retail.shipment s SET status = CASE WHEN x.units = 0 THEN 'cancelled' ELSE s.status END, weight_g = x.weight_g
 	FROM (SELECT l.shipment_id, sum(l.quantity) AS units, sum(l.quantity * k.weight_g)::bigint AS weight_g
 		  FROM retail.shipment z JOIN retail.shipment_line l USING (shipment_id) JOIN retail.sku k USING (sku_id) WHERE z.order_id = $1 GROUP BY 1) x
-	WHERE s.shipment_id = x.shipment_id AND s.status IN ('planned', 'ready') AND (x.units = 0 OR s.weight_g <> x.weight_g);
+	WHERE s.shipment_id = x.shipment_id AND s.status IN ('planned', 'ready') AND s.shipped_at IS NULL AND (x.units = 0 OR s.weight_g <> x.weight_g);
 END $$;
 COMMENT ON FUNCTION retail.shrink_parcels(bigint) IS 'Internal: takes what is no longer allocated out of the planned parcels of an order, the latest first, and cancels those that are empty.';
 
@@ -172,7 +172,7 @@ BEGIN
 	SELECT array_agg(x.sku_id) AS skus, array_agg(x.node_id) AS nodes, array_agg(x.line_no) AS lines, array_agg(x.shipment_id) AS shipments, array_agg(x.quantity) AS quantities, sum(x.quantity) AS units INTO lost
 	FROM (SELECT p.sku_id, s.node_id, p.line_no, p.shipment_id, p.quantity - coalesce((SELECT sum(r.open_quantity) FROM retail.reservation r
 				WHERE r.order_id = $1 AND r.shipment_id = p.shipment_id AND r.line_no = p.line_no), 0)::bigint AS quantity
-		  FROM retail.shipment s JOIN retail.shipment_line p USING (shipment_id) WHERE s.order_id = $1 AND s.status IN ('planned', 'ready')) x
+		  FROM retail.shipment s JOIN retail.shipment_line p USING (shipment_id) WHERE s.order_id = $1 AND s.status IN ('planned', 'ready') AND s.shipped_at IS NULL) x
 	WHERE x.quantity > 0;
 	IF lost.skus IS NULL THEN
 		PERFORM retail.add_order_event($1, 'paid', as_of, detail);
@@ -405,8 +405,8 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_t
 DECLARE
 	s record;
 BEGIN
-	SELECT x.kind, x.status, o.external_no, o.payment_state INTO STRICT s FROM retail.shipment x JOIN retail.sales_order o USING (order_id) WHERE x.shipment_id = $1;
-	IF s.kind <> wanted_kind OR s.status NOT IN ('planned', 'ready') THEN
+	SELECT x.kind, x.status, x.shipped_at, o.external_no, o.payment_state INTO STRICT s FROM retail.shipment x JOIN retail.sales_order o USING (order_id) WHERE x.shipment_id = $1;
+	IF s.kind <> wanted_kind OR s.status NOT IN ('planned', 'ready') OR s.shipped_at IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the state of the shipment does not allow this', DETAIL = format('Shipment %s is of kind %s and %s.', $1, s.kind, s.status), HINT = $3;
 	ELSIF s.payment_state NOT IN ('paid', 'on_delivery') THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the order is not paid', DETAIL = format('Order "%s" of shipment %s is %s.', s.external_no, $1, s.payment_state),
@@ -434,8 +434,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	-- Planned costs are shared by units, so that their sum stays as decided.
-	INSERT INTO retail.shipment (order_id, node_id, kind, carrier_service_id, zone, distance_km, freight_cost, handling_cost, ship_by, promised_at, planned_at)
-		SELECT s.order_id, s.node_id, s.kind, s.carrier_service_id, s.zone, s.distance_km, s.freight_cost - retail.line_share(s.freight_cost, t.units, 0, now_units.units),
+	INSERT INTO retail.shipment (order_id, node_id, to_node_id, kind, carrier_service_id, zone, distance_km, freight_cost, handling_cost, ship_by, promised_at, planned_at)
+		SELECT s.order_id, s.node_id, s.to_node_id, s.kind, s.carrier_service_id, s.zone, s.distance_km, s.freight_cost - retail.line_share(s.freight_cost, t.units, 0, now_units.units),
 			s.handling_cost - retail.line_share(s.handling_cost, t.units, 0, now_units.units), s.ship_by, s.promised_at, as_of
 		FROM retail.shipment s, LATERAL (SELECT sum(l.quantity)::bigint AS units FROM retail.shipment_line l WHERE l.shipment_id = s.shipment_id) t
 		WHERE s.shipment_id = $1 RETURNING retail.shipment.shipment_id INTO rest;
@@ -513,12 +513,13 @@ BEGIN
 	PERFORM retail.check_text(coalesce(tracking_no, '-'), 'tracking_no'), retail.check_time(as_of, 'as_of');
 	the_order := retail.lock_shipment(shipment_id);
 	SELECT * INTO STRICT s FROM retail.shipment x WHERE x.shipment_id = shipment_id;
-	IF s.kind = 'ship' AND s.status IN ('shipped', 'delivered') AND s.tracking_no IS NOT DISTINCT FROM tracking_no THEN
+	IF s.kind IN ('ship', 'ship_to_store') AND s.shipped_at IS NOT NULL AND s.tracking_no IS NOT DISTINCT FROM tracking_no THEN
 		SELECT (e.detail ->> 'rest_shipment_id')::bigint INTO rest FROM retail.order_event e
 			WHERE e.order_id = the_order AND e.kind = 'shipped' AND (e.detail ->> 'shipment_id')::bigint = shipment_id;
 		RETURN jsonb_build_object('shipment_id', shipment_id, 'status', s.status, 'rest_shipment_id', rest, 'replayed', true);
 	END IF;
-	PERFORM retail.check_can_leave(shipment_id, 'ship', CASE WHEN s.kind = 'pick_up' THEN 'Hand it over with retail.pick_up().' WHEN s.status IN ('shipped', 'delivered')
+	PERFORM retail.check_can_leave(shipment_id, CASE s.kind WHEN 'ship_to_store' THEN 'ship_to_store' ELSE 'ship' END,
+		CASE WHEN s.kind = 'pick_up' THEN 'Hand it over with retail.pick_up().' WHEN s.shipped_at IS NOT NULL
 		THEN format('It left with tracking number %s; repeat that to get the first answer.', coalesce(s.tracking_no, 'null')) ELSE 'Ship a planned parcel of the order.' END);
 	PERFORM retail.lock_reservations(ARRAY[the_order]);
 	IF nullif(lines, 'null') IS NOT NULL THEN
@@ -535,19 +536,39 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = ret
 #variable_conflict use_variable
 DECLARE
 	the_order bigint;
-	old_status text;
+	s retail.shipment;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
-	the_order := retail.lock_shipment(shipment_id);
-	SELECT x.status INTO STRICT old_status FROM retail.shipment x WHERE x.shipment_id = shipment_id;
-	IF old_status <> 'ready' THEN
-		PERFORM retail.check_can_leave(shipment_id, 'pick_up', 'Only a planned pick-up can be made ready.');
+	the_order := retail.lock_shipment(shipment_id, at_counter => true);
+	SELECT * INTO STRICT s FROM retail.shipment x WHERE x.shipment_id = shipment_id;
+	IF s.status <> 'ready' THEN
+		IF s.kind = 'ship_to_store' THEN
+			PERFORM retail.check_at_store(shipment_id, as_of);
+		ELSE
+			PERFORM retail.check_can_leave(shipment_id, 'pick_up', 'Only a planned pick-up, or a parcel that was shipped to the store, can be made ready.');
+		END IF;
 		UPDATE retail.shipment x SET status = 'ready' WHERE x.shipment_id = shipment_id;
 		PERFORM retail.add_order_event(the_order, 'ready', as_of, jsonb_build_object('shipment_id', shipment_id));
 	END IF;
-	RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'ready', 'replayed', old_status = 'ready');
+	RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'ready', 'replayed', s.status = 'ready');
 END $$;
-COMMENT ON FUNCTION retail.ready_for_pick_up(bigint, timestamptz) IS 'The goods of a pick-up wait at the counter; its order must be paid, or to be paid at the counter. Idempotent. Returns {shipment_id, status, replayed}. Raises RT006, RT014, RT031, RT040.';
+COMMENT ON FUNCTION retail.ready_for_pick_up(bigint, timestamptz) IS 'The goods of a pick-up wait at the counter, or a parcel that was shipped to a store has arrived there; its order must be paid, or to be paid at the counter. Idempotent. Returns {shipment_id, status, replayed}. Raises RT006, RT014, RT031, RT040.';
+
+CREATE FUNCTION retail.check_at_store(shipment_id bigint, as_of timestamptz) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	s retail.shipment;
+BEGIN
+	SELECT * INTO STRICT s FROM retail.shipment x WHERE x.shipment_id = $1;
+	IF s.status NOT IN ('shipped', 'ready') OR s.shipped_at IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the parcel is not on its way to the store', DETAIL = format('Shipment %s is of kind %s and %s.', $1, s.kind, s.status),
+			HINT = 'The node that sends it books it out with retail.ship_order() first.';
+	ELSIF as_of < s.shipped_at THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'arrived before it left', DETAIL = format('as_of is %s, shipment %s left at %s.', as_of, $1, s.shipped_at),
+			HINT = 'Give the moment at which it arrived.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION retail.check_at_store(bigint, timestamptz) IS 'Internal: raises RT031 unless a parcel was shipped to a store and not handed over yet, RT014 when it would arrive before it left.';
 
 CREATE FUNCTION retail.pick_up(shipment_id bigint, as_of timestamptz DEFAULT now()) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -557,17 +578,33 @@ DECLARE
 	s retail.shipment;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
-	the_order := retail.lock_shipment(shipment_id);
+	the_order := retail.lock_shipment(shipment_id, at_counter => true);
 	SELECT * INTO STRICT s FROM retail.shipment x WHERE x.shipment_id = shipment_id;
-	IF s.kind = 'pick_up' AND s.status = 'delivered' THEN
+	IF s.kind IN ('pick_up', 'ship_to_store') AND s.status = 'delivered' THEN
 		RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'delivered', 'replayed', true);
+	ELSIF s.kind = 'ship_to_store' THEN		-- its stock left the sender when it was shipped
+		PERFORM retail.check_at_store(shipment_id, as_of);
+		PERFORM retail.finish_shipment(shipment_id, as_of);
+	ELSE
+		PERFORM retail.check_can_leave(shipment_id, 'pick_up', 'Only a pick-up that is planned or ready can be handed over; ship parcels with retail.ship_order().');
+		PERFORM retail.lock_reservations(ARRAY[the_order]);
+		PERFORM retail.send_shipment(shipment_id, 'delivered', as_of, '{}');
 	END IF;
-	PERFORM retail.check_can_leave(shipment_id, 'pick_up', 'Only a pick-up that is planned or ready can be handed over; ship parcels with retail.ship_order().');
-	PERFORM retail.lock_reservations(ARRAY[the_order]);
-	PERFORM retail.send_shipment(shipment_id, 'delivered', as_of, '{}');
 	RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'delivered', 'replayed', false);
 END $$;
-COMMENT ON FUNCTION retail.pick_up(bigint, timestamptz) IS 'Hands a pick-up over to the customer: shipped and delivered at once, whether or not it was made ready before. Idempotent. Returns {shipment_id, status, replayed}. Raises RT006, RT014, RT031, RT040.';
+COMMENT ON FUNCTION retail.pick_up(bigint, timestamptz) IS 'Hands a pick-up over to the customer: shipped and delivered at once, whether or not it was made ready before; or a parcel that arrived at the store. Idempotent. Returns {shipment_id, status, replayed}. Raises RT006, RT014, RT031, RT040.';
+
+CREATE FUNCTION retail.finish_shipment(shipment_id bigint, as_of timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	the_order bigint;
+BEGIN
+	UPDATE retail.shipment x SET status = 'delivered', delivered_at = as_of WHERE x.shipment_id = $1 RETURNING x.order_id INTO the_order;
+	PERFORM retail.refresh_order_status(the_order);
+	PERFORM retail.add_order_event(the_order, 'delivered', as_of, jsonb_build_object('shipment_id', $1,
+		'units', (SELECT sum(l.quantity) FROM retail.shipment_line l WHERE l.shipment_id = $1)));
+END $$;
+COMMENT ON FUNCTION retail.finish_shipment(bigint, timestamptz) IS 'Internal: the customer has a parcel that left before. The caller has locked its order.';
 
 CREATE FUNCTION retail.deliver_order(shipment_id bigint, as_of timestamptz DEFAULT now()) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -581,6 +618,9 @@ BEGIN
 	SELECT * INTO STRICT s FROM retail.shipment x WHERE x.shipment_id = shipment_id;
 	IF s.status = 'delivered' THEN
 		RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'delivered', 'replayed', true);
+	ELSIF s.kind = 'ship_to_store' THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the customer collects this parcel', DETAIL = format('Shipment %s is of kind %s and %s.', shipment_id, s.kind, s.status),
+			HINT = 'Book its arrival at the store with retail.ready_for_pick_up(), and retail.pick_up() when the customer has it.';
 	ELSIF s.status <> 'shipped' THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the shipment has not left', DETAIL = format('Shipment %s is %s.', shipment_id, s.status),
 			HINT = 'Ship it with retail.ship_order(), or hand it over with retail.pick_up().';
@@ -588,10 +628,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'delivered before it left', DETAIL = format('as_of is %s, shipment %s left at %s.', as_of, shipment_id, s.shipped_at),
 			HINT = 'Give the moment at which it arrived.';
 	END IF;
-	UPDATE retail.shipment x SET status = 'delivered', delivered_at = as_of WHERE x.shipment_id = shipment_id;
-	PERFORM retail.refresh_order_status(the_order);
-	PERFORM retail.add_order_event(the_order, 'delivered', as_of, jsonb_build_object('shipment_id', shipment_id,
-		'units', (SELECT sum(l.quantity) FROM retail.shipment_line l WHERE l.shipment_id = shipment_id)));
+	PERFORM retail.finish_shipment(shipment_id, as_of);
 	RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'delivered', 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.deliver_order(bigint, timestamptz) IS 'A shipped parcel arrived at the customer. Idempotent. Returns {shipment_id, status, replayed}. Raises RT006, RT014 (before it left), RT031, RT040.';

@@ -346,7 +346,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 		'pick_up_node', (SELECT n.code FROM retail.node n WHERE n.node_id = o.pick_up_node_id),
 		'lines', (SELECT coalesce(jsonb_agg(to_jsonb(l) - '{order_id,sku_id}'::text[] || jsonb_build_object('sku', k.code, 'name', k.name) ORDER BY l.line_no), '[]')
 			FROM retail.order_line l LEFT JOIN retail.sku k USING (sku_id) WHERE l.order_id = o.order_id),
-		'parcels', (SELECT coalesce(jsonb_agg(to_jsonb(s) - '{order_id,node_id,carrier_service_id,freight_cost,handling_cost}'::text[] || jsonb_build_object('node', n.code,
+		'parcels', (SELECT coalesce(jsonb_agg(to_jsonb(s) - '{order_id,node_id,to_node_id,carrier_service_id,freight_cost,handling_cost}'::text[] || jsonb_build_object('node', n.code,
+				'to_node', (SELECT x.code FROM retail.node x WHERE x.node_id = s.to_node_id),
 				'carrier_service', c.code, 'lines', (SELECT coalesce(jsonb_agg(jsonb_build_object('line_no', p.line_no, 'sku', k.code, 'quantity', p.quantity) ORDER BY p.line_no), '[]')
 					FROM retail.shipment_line p LEFT JOIN retail.sku k USING (sku_id) WHERE p.shipment_id = s.shipment_id)) ORDER BY s.shipment_id), '[]')
 			FROM retail.shipment s LEFT JOIN retail.node n USING (node_id) LEFT JOIN retail.carrier_service c USING (carrier_service_id) WHERE s.order_id = o.order_id),
@@ -378,7 +379,7 @@ BEGIN
 			HINT = 'Use the channel''s own order number, as given to retail.place_order() or retail.record_sale().';
 	END IF;
 	IF NOT (pg_has_role(who, 'retail_admin', 'MEMBER') OR pg_has_role(who, 'retail_app', 'MEMBER') OR pg_has_role(who, 'retail_service', 'MEMBER'))
-	   AND NOT EXISTS (SELECT FROM retail.shipment s JOIN retail.principal p USING (node_id) WHERE s.order_id = the_order AND p.role_name = who) THEN
+	   AND NOT EXISTS (SELECT FROM retail.shipment s JOIN retail.principal p ON p.node_id IN (s.node_id, s.to_node_id) WHERE s.order_id = the_order AND p.role_name = who) THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT040', MESSAGE = 'not permitted to see this order', DETAIL = format('No parcel of order "%s" is of a node that role %s is bound to.', external_no, who),
 			HINT = 'Ask the service desk, or an administrator for SELECT retail.bind_principal(role, node => code).';
 	END IF;
@@ -409,7 +410,7 @@ COMMENT ON FUNCTION retail.order_money_violations() IS 'Internal: invariant 7, o
 CREATE FUNCTION retail.order_unit_violations() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
 	WITH piece AS (
-		SELECT p.order_id, p.line_no, sum(p.quantity) FILTER (WHERE s.status <> 'cancelled') AS planned, sum(p.quantity) FILTER (WHERE s.status IN ('shipped', 'delivered')) AS gone
+		SELECT p.order_id, p.line_no, sum(p.quantity) FILTER (WHERE s.status <> 'cancelled') AS planned, sum(p.quantity) FILTER (WHERE s.shipped_at IS NOT NULL) AS gone
 		FROM retail.shipment_line p JOIN retail.shipment s USING (shipment_id) GROUP BY 1, 2
 	), promise AS (
 		SELECT r.order_id, r.line_no, sum(r.open_quantity) AS open, sum(r.released_quantity) FILTER (WHERE r.state = 'expired') AS expired, sum(r.shipped_quantity) AS shipped

@@ -198,7 +198,7 @@ BEGIN
 	IF FOUND THEN
 		PERFORM retail.check_argument(old.request_hash = hash, 'rejection_no', rejection_no, 'This number refused other units, or for another reason; use a new number for another refusal.', 'RT030');
 		RETURN old.result || '{"replayed": true}';
-	ELSIF s.kind = 'counter' OR s.status NOT IN ('planned', 'ready') THEN
+	ELSIF s.kind = 'counter' OR s.status NOT IN ('planned', 'ready') OR s.shipped_at IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT031', MESSAGE = 'the state of the shipment does not allow this', DETAIL = format('Shipment %s is of kind %s and %s.', shipment_id, s.kind, s.status),
 			HINT = 'Refuse a parcel before it leaves; take back what has left with retail.return_order().';
 	ELSIF as_of < (SELECT o.placed_at FROM retail.sales_order o WHERE o.order_id = the_order) THEN
@@ -217,7 +217,7 @@ BEGIN
 		'node', (SELECT n.code FROM retail.node n WHERE n.node_id = s.node_id), 'reason', reason, 'units', w.units, 'lines', w.lines, 'note', note)));
 	SELECT array_agg(coalesce(g.quantity, 0) ORDER BY u.n) INTO released FROM unnest(w.skus) WITH ORDINALITY u (sku_id, n)
 		LEFT JOIN retail.withdraw_units(shipment_id, w.numbers, w.quantities, as_of) g USING (sku_id);
-	IF s.kind = 'pick_up' THEN
+	IF s.kind = 'pick_up' AND (SELECT o.fulfilment FROM retail.sales_order o WHERE o.order_id = the_order) = 'pick_up' THEN	-- another node can send to a store
 		answer := retail.ask_customer(the_order, shipment_id, s.node_id, as_of);
 		PERFORM retail.post_refusal(reason, shipment_id, s.node_id, w.skus, w.quantities, released, '{}', '{}', as_of);
 	ELSE

@@ -2,3 +2,4 @@
 DROP FUNCTION retail.mark_expired(timestamptz, bigint[], boolean);
 DROP FUNCTION retail.parse_stock_lines(jsonb, text);
 DROP FUNCTION retail.put_allocation_policy(text, text, text, numeric, numeric, int, int, boolean);
+DROP FUNCTION retail.lock_shipment(bigint);

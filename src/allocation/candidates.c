@@ -52,6 +52,8 @@ ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
 		services[i].tariff = tariffs[i];
 		services[i].temperature = candidate->lanes[i]->service->temperature &
 			candidate->node->temperature;
+		if (request->store)
+			services[i].temperature &= request->store->temperature;
 	}
 	pfree(tariffs);
 	return n;
@@ -68,8 +70,11 @@ DateServices(const SourcingRequest *request, const SourcingCandidate *candidate,
 	{
 		TimestampTz promise = candidate->departure;
 
-		if (request->pick_up_node == NULL)
-			promise += candidate->lanes[i]->lead_hours * USECS_PER_HOUR;
+		if (!candidate->collected)
+			promise = HandOver(request,
+							   promise +
+								   candidate->lanes[i]->lead_hours *
+									   USECS_PER_HOUR);
 		services[i].lateness = PromiseLateness(request, promise);
 	}
 }
@@ -105,7 +110,8 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 			  SolverNode *solver_node, SourcingCandidate *candidate,
 			  SourcingRejects *rejects)
 {
-	bool ships = request->pick_up_node == NULL;
+	/* What the store has itself need not travel to it. */
+	bool ships = request->pick_up_node == NULL && request->store != node;
 	SolverService *services;
 
 	if (request->only_node && node != request->only_node)
@@ -139,6 +145,7 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 	}
 	candidate->node = node;
 	candidate->first_departure = candidate->departure;
+	candidate->collected = !ships;
 	candidate->distance_km = request->located && node->located
 		? geo_distance_km(node->latitude, node->longitude, request->latitude,
 						  request->longitude)

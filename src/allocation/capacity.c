@@ -93,7 +93,7 @@ MoveDeparture(const SourcingRequest *request, SolverNode *node,
 {
 	TimestampTz departure = candidate->departure;
 
-	while (CatalogNextDeparture(candidate->node, request->pick_up_node == NULL,
+	while (CatalogNextDeparture(candidate->node, !candidate->collected,
 								&departure) &&
 		   departure <= candidate->first_departure + HORIZON)
 	{

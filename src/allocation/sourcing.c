@@ -48,7 +48,7 @@ TariffsFor(const SourcingRequest *request)
 	static const SolverBracket free_bracket = {INT64_MAX, 0, 0, 0, 0};
 	SolverTariff *tariffs;
 
-	if (request->pick_up_node == NULL)
+	if (request->pick_up_node == NULL && request->store == NULL)
 		return request->catalog->tariffs;
 	tariffs = palloc0(sizeof(SolverTariff) * (request->catalog->n_tariffs + 1));
 	tariffs[request->catalog->n_tariffs].brackets = &free_bracket;
@@ -90,8 +90,8 @@ StateProblem(const SourcingRequest *request, SolverNode *nodes,
 	problem->n_nodes = result->n_candidates;
 	problem->nodes = nodes;
 	problem->tariffs = TariffsFor(request);
-	problem->n_tariffs =
-		request->catalog->n_tariffs + (request->pick_up_node ? 1 : 0);
+	problem->n_tariffs = request->catalog->n_tariffs +
+		(request->pick_up_node || request->store ? 1 : 0);
 	problem->available = available;
 	problem->stock_value = StockValues(request, request->policy, result);
 	problem->split_penalty = request->policy->split_penalty;
@@ -182,6 +182,29 @@ SourceOrder(const SourcingRequest *request, bool read_only,
 			 solver_status_text(result->status));
 }
 
+/* Names the kind of a parcel from a candidate, as retail.shipment.kind does. */
+const char *
+ParcelKind(const SourcingRequest *request, const SourcingCandidate *candidate)
+{
+	if (candidate->collected)
+		return "pick_up";
+	return request->store ? "ship_to_store" : "ship";
+}
+
+/*
+ * Returns when the customer has a parcel that arrives at an instant: at once,
+ * or when the store to which it was shipped hands it over.
+ */
+TimestampTz
+HandOver(const SourcingRequest *request, TimestampTz arrival)
+{
+	TimestampTz ready;
+
+	if (request->store && CatalogPickUpReady(request->store, arrival, &ready))
+		return ready;
+	return arrival;
+}
+
 /* Returns when the customer has a parcel of the plan. */
 TimestampTz
 ParcelPromise(const SourcingRequest *request, const SourcingResult *result,
@@ -190,10 +213,12 @@ ParcelPromise(const SourcingRequest *request, const SourcingResult *result,
 	const SolverParcel *p = &result->plan.parcels[parcel];
 	const SourcingCandidate *candidate = &result->candidates[p->node];
 
-	if (request->pick_up_node)
+	if (candidate->collected)
 		return candidate->departure;
-	return candidate->departure +
-		candidate->lanes[p->service]->lead_hours * USECS_PER_HOUR;
+	return HandOver(request,
+					candidate->departure +
+						candidate->lanes[p->service]->lead_hours *
+							USECS_PER_HOUR);
 }
 
 /* Returns when the last parcel of a plan arrives. */

@@ -46,6 +46,7 @@ typedef struct SourcingRequest
 	const CatalogChannel *channel;
 	const CatalogPolicy *policy;
 	const CatalogNode *pick_up_node; /* NULL: ship */
+	const CatalogNode *store;		 /* ship to this store; NULL: to a region */
 	const CatalogRegion *region;	 /* destination; NULL with pick-up */
 	bool located;
 	double latitude;
@@ -92,6 +93,7 @@ typedef struct SourcingCandidate
 	TimestampTz first_departure; /* before a full day moved it */
 	const CatalogLane **lanes;	 /* by service of the solver's node */
 	bool capacity_known;		 /* the solver's node has its limit */
+	bool collected; /* the customer comes: no carrier, no lanes */
 } SourcingCandidate;
 
 typedef struct SourcingResult
@@ -112,6 +114,10 @@ extern void SourceOrder(const SourcingRequest *request, bool read_only,
 						SourcingResult *result);
 pg_noreturn_compat extern void
 ReportNoPlan(const SourcingRequest *request, const SourcingResult *result);
+extern const char *
+ParcelKind(const SourcingRequest *request, const SourcingCandidate *candidate);
+extern TimestampTz
+HandOver(const SourcingRequest *request, TimestampTz arrival);
 extern TimestampTz ParcelPromise(const SourcingRequest *request,
 								 const SourcingResult *result, int parcel);
 extern TimestampTz

@@ -102,8 +102,8 @@ AppendParcels(StringInfo buffer, const SourcingRequest *request,
 			appendStringInfo(buffer, ",\"shipment_id\":%lld",
 							 (long long) shipment_ids[i]);
 		appendStringInfo(buffer, ",\"kind\":\"%s\"",
-						 request->pick_up_node ? "pick_up" : "ship");
-		if (!request->pick_up_node)
+						 ParcelKind(request, candidate));
+		if (!candidate->collected)
 		{
 			appendStringInfoString(buffer, ",\"service\":");
 			escape_json(buffer,

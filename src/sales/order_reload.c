@@ -19,7 +19,8 @@
 #include "sales/order_bundle.h"
 
 static RetailStatement select_order = {
-	"SELECT channel_id, region_id, latitude, longitude, pick_up_node_id, placed_at, promised_at, payment_due_at"
+	"SELECT channel_id, region_id, latitude, longitude, pick_up_node_id, placed_at, promised_at, payment_due_at,"
+	" fulfilment = 'ship_to_store'"
 	" FROM retail.sales_order WHERE order_id = $1",
 	1,
 	{INT8OID}};
@@ -63,7 +64,10 @@ ReloadHead(ReloadedOrder *order, const char *policy)
 	s->longitude = RetailCellFloat8(0, 4, &no_longitude);
 	s->located = !isnull && !no_longitude;
 	id = RetailCellInt64(0, 5, &isnull);
-	s->pick_up_node = isnull ? NULL : CatalogNodeById(s->catalog, id);
+	if (!isnull && RetailCellBool(0, 9))
+		s->store = CatalogNodeById(s->catalog, id);
+	else if (!isnull)
+		s->pick_up_node = CatalogNodeById(s->catalog, id);
 	s->placed_at = RetailCellInt64(0, 6, &isnull);
 	order->promised_at = RetailCellInt64(0, 7, &isnull);
 	order->has_promise = !isnull;

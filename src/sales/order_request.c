@@ -457,9 +457,9 @@ ResolveDestination(OrderRequest *order, Jsonb *destination)
 	}
 }
 
-/* Resolves where an order is picked up. */
-static void
-ResolvePickUp(OrderRequest *order, const char *code)
+/* Finds the node where an order is collected. */
+static const CatalogNode *
+ResolveCounter(const OrderRequest *order, const char *code)
 {
 	const CatalogNode *node =
 		code ? CatalogNodeByCode(order->sourcing.catalog, code) : NULL;
@@ -476,10 +476,66 @@ ResolvePickUp(OrderRequest *order, const char *code)
 				errmsg("customers cannot collect at this node"),
 				errdetail("Node %s does not offer pick-up.", node->code),
 				errhint("Choose another node, or ship."));
-	order->sourcing.pick_up_node = node;
-	order->sourcing.located = node->located;
-	order->sourcing.latitude = node->latitude;
-	order->sourcing.longitude = node->longitude;
+	return node;
+}
+
+/* The order is collected at a node, from what it has. */
+void
+PickUpAt(SourcingRequest *sourcing, const CatalogNode *node)
+{
+	sourcing->pick_up_node = node;
+	sourcing->store = NULL;
+	sourcing->region = NULL;
+	sourcing->located = node->located;
+	sourcing->latitude = node->latitude;
+	sourcing->longitude = node->longitude;
+}
+
+/*
+ * The order is collected at a store, to which others ship what it lacks; false
+ * when the catalogue does not say where the store lies.
+ */
+bool
+ShipToStore(SourcingRequest *sourcing, const CatalogNode *node)
+{
+	PickUpAt(sourcing, node);
+	sourcing->pick_up_node = NULL;
+	sourcing->store = node;
+	sourcing->region = node->region;
+	if (node->region == NULL && node->located)
+		sourcing->region = CatalogNearestRegion(
+			sourcing->catalog, node->latitude, node->longitude);
+	return sourcing->region != NULL;
+}
+
+/* Resolves how an order reaches the customer. */
+static void
+ResolveFulfilment(OrderRequest *order, const OrderArguments *arguments)
+{
+	SourcingRequest *sourcing = &order->sourcing;
+
+	if (strcmp(arguments->fulfilment, "ship") == 0)
+		ResolveDestination(order, arguments->destination);
+	else if (strcmp(arguments->fulfilment, "pick_up") == 0)
+		PickUpAt(sourcing, ResolveCounter(order, arguments->pick_up_node));
+	else if (strcmp(arguments->fulfilment, "ship_to_store") == 0)
+	{
+		if (!ShipToStore(sourcing,
+						 ResolveCounter(order, arguments->pick_up_node)))
+			ereport(
+				ERROR, errcode(RT_UNKNOWN_REGION),
+				errmsg("the store lies nowhere"),
+				errdetail(
+					"Node %s has neither a region nor coordinates near one.",
+					sourcing->store->code),
+				errhint("Give it a region with retail.put_node()."));
+	}
+	else
+		ereport(
+			ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid fulfilment"),
+			errdetail("fulfilment is \"%s\".", Excerpt(arguments->fulfilment)),
+			errhint(
+				"Use ship, pick_up or ship_to_store; till sales go to retail.record_sale()."));
 }
 
 /* Keeps the personal part of a destination. */
@@ -577,16 +633,7 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 			errhint(
 				"See SELECT code, version, status FROM retail.allocation_policy."));
 	ResolveLines(order, arguments, read_only);
-	if (strcmp(arguments->fulfilment, "ship") == 0)
-		ResolveDestination(order, arguments->destination);
-	else if (strcmp(arguments->fulfilment, "pick_up") == 0)
-		ResolvePickUp(order, arguments->pick_up_node);
-	else
-		ereport(
-			ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid fulfilment"),
-			errdetail("fulfilment is \"%s\".", Excerpt(arguments->fulfilment)),
-			errhint(
-				"Use ship or pick_up; till sales go to retail.record_sale()."));
+	ResolveFulfilment(order, arguments);
 	KeepRecipient(order, arguments->destination);
 	return order;
 }

@@ -76,5 +76,7 @@ extern void
 LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups);
 extern OrderRequest *
 ParseOrder(const OrderArguments *arguments, bool read_only);
+extern void PickUpAt(SourcingRequest *sourcing, const CatalogNode *node);
+extern bool ShipToStore(SourcingRequest *sourcing, const CatalogNode *node);
 
 #endif /* PG_RETAIL_ORDER_REQUEST_H */

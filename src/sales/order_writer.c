@@ -76,6 +76,11 @@ static RetailStatement insert_shipments = {
 	1,
 	{RECORDARRAYOID}};
 
+static RetailStatement address_shipments = {
+	"UPDATE retail.shipment s SET to_node_id = $2 WHERE s.shipment_id = ANY ($1) AND s.kind = 'ship_to_store'",
+	2,
+	{INT8ARRAYOID, INT8OID}};
+
 static RetailRowShape piece_shape = {8,
 									 {INT8OID, INT8OID, INT4OID, INT8OID,
 									  INT8OID, INT8OID, TIMESTAMPTZOID,
@@ -134,6 +139,7 @@ OrderRow(const Placement *p)
 {
 	const OrderRequest *order = p->order;
 	const SourcingRequest *s = &order->sourcing;
+	const CatalogNode *counter = s->store ? s->store : s->pick_up_node;
 	bool due = !p->on_delivery && !p->nothing_due;
 	bool nulls[18] = {false};
 	Datum values[18] = {0};
@@ -142,12 +148,14 @@ OrderRow(const Placement *p)
 	values[1] = CStringGetTextDatum(p->external_no);
 	values[2] = p->request_hash;
 	values[3] = Int64GetDatum(p->member_id);
-	values[4] = CStringGetTextDatum(s->pick_up_node ? "pick_up" : "ship");
+	values[4] = CStringGetTextDatum(s->store			  ? "ship_to_store"
+										: s->pick_up_node ? "pick_up"
+														  : "ship");
 	values[5] = Int64GetDatum(s->region ? s->region->id : 0);
 	values[6] = Float8GetDatum(s->latitude);
 	values[7] = Float8GetDatum(s->longitude);
 	values[8] = PointerGetDatum(order->recipient);
-	values[9] = Int64GetDatum(s->pick_up_node ? s->pick_up_node->id : 0);
+	values[9] = Int64GetDatum(counter ? counter->id : 0);
 	values[10] = CStringGetTextDatum(p->on_delivery		  ? "on_delivery"
 										 : p->nothing_due ? "paid"
 														  : "unpaid");
@@ -163,7 +171,7 @@ OrderRow(const Placement *p)
 	nulls[5] = !s->region;
 	nulls[6] = nulls[7] = !s->located;
 	nulls[8] = !order->recipient;
-	nulls[9] = !s->pick_up_node;
+	nulls[9] = !counter;
 	nulls[11] = !due;
 	return RetailRow(&order_shape, values, nulls);
 }
@@ -258,8 +266,8 @@ ShipmentRow(const ParcelSet *set, int parcel)
 
 	values[0] = Int64GetDatum(set->order_id);
 	values[1] = Int64GetDatum(candidate->node->id);
-	values[2] = CStringGetTextDatum(s->pick_up_node ? "pick_up" : "ship");
-	if (s->pick_up_node)
+	values[2] = CStringGetTextDatum(ParcelKind(s, candidate));
+	if (candidate->collected)
 		nulls[3] = nulls[4] = true;
 	else
 	{
@@ -307,6 +315,16 @@ WriteShipments(ParcelSet *sets, int n)
 		for (int j = 0; j < count; j++)
 			sets[i].shipment_ids[j] = RetailCellInt64(parcel++, 1, NULL);
 	}
+	for (int i = 0; i < n; i++)
+		if (sets[i].request->store)
+		{
+			Datum values[2] = {RetailInt64Array(sets[i].shipment_ids,
+												sets[i].result->plan.n_parcels),
+							   Int64GetDatum(sets[i].request->store->id)};
+
+			RetailExecute(&address_shipments, values, NULL, false,
+						  SPI_OK_UPDATE);
+		}
 }
 
 /* Forms the row of a piece: of its parcel's contents and its reservation. */

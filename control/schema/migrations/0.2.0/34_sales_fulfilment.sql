@@ -1,4 +1,5 @@
--- 0.2.0/34_sales_fulfilment.sql: which lines of an order came from a bundle.
+-- 0.2.0/34_sales_fulfilment.sql: which lines of an order came from a bundle;
+-- orders that are shipped to a store and collected there.
 
 -- Invariant: of a line, the bundles hold at most its quantity; their amounts
 -- are the parts of what the bundle cost.
@@ -26,3 +27,20 @@ CREATE POLICY order_bundle_chain ON retail.order_bundle FOR SELECT TO retail_adm
 CREATE POLICY order_bundle_store ON retail.order_bundle FOR SELECT TO retail_store
 	USING (EXISTS (SELECT FROM retail.sales_order o WHERE o.order_id = order_bundle.order_id));
 GRANT SELECT ON retail.order_bundle TO retail_admin, retail_app, retail_service, retail_store, retail_bi;
+
+ALTER TABLE retail.sales_order DROP CONSTRAINT sales_order_fulfilment_check;
+ALTER TABLE retail.sales_order ADD CONSTRAINT sales_order_fulfilment_check CHECK (fulfilment IN ('ship', 'pick_up', 'ship_to_store', 'counter'));
+COMMENT ON COLUMN retail.sales_order.fulfilment IS 'ship, pick_up (collected at a node), ship_to_store (collected at a store, which others send to) or counter (sold at a till).';
+ALTER TABLE retail.shipment DROP CONSTRAINT shipment_kind_check;
+ALTER TABLE retail.shipment ADD CONSTRAINT shipment_kind_check CHECK (kind IN ('ship', 'pick_up', 'ship_to_store', 'counter'));
+ALTER TABLE retail.shipment ADD COLUMN to_node_id bigint REFERENCES retail.node;
+CREATE INDEX shipment_to_node ON retail.shipment (to_node_id) WHERE to_node_id IS NOT NULL;
+COMMENT ON COLUMN retail.shipment.kind IS 'ship, pick_up, ship_to_store or counter.';
+COMMENT ON COLUMN retail.shipment.to_node_id IS 'With ship_to_store: the store where it is collected.';
+COMMENT ON COLUMN retail.shipment.status IS 'planned, shipped, ready (waits at the counter: of a pick-up before, with ship_to_store after it was shipped), delivered or cancelled.';
+COMMENT ON COLUMN retail.shipment.shipped_at IS 'When it left; null: it has not left.';
+GRANT SELECT (to_node_id) ON retail.shipment TO retail_bi;
+-- Both the store that sends and the one that receives see a parcel.
+DROP POLICY shipment_store ON retail.shipment;
+CREATE POLICY shipment_store ON retail.shipment FOR SELECT TO retail_store
+	USING (EXISTS (SELECT FROM retail.principal p WHERE p.role_name = current_user AND p.node_id IN (shipment.node_id, shipment.to_node_id)));

@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * nearest_stores.c
+ *	  retail.nearest_stores(): where a customer could collect an order, how
+ *	  far that is, when it would be ready and what it would cost the chain.
+ *
+ * Stores are asked from the nearest outwards, each like an order that is
+ * quoted, until enough of them can hand the order over.  Nothing is written.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "sales/order_request.h"
+
+#include <math.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "catalog/geo.h"
+
+#define MAX_STORES 100
+
+typedef struct Store
+{
+	const CatalogNode *node;
+	double distance_km; /* NaN: not known */
+} Store;
+
+/* Orders stores by distance, those of unknown place last. */
+static int
+CompareStores(const void *a, const void *b)
+{
+	const Store *left = a;
+	const Store *right = b;
+
+	if (isnan(left->distance_km) != isnan(right->distance_km))
+		return isnan(left->distance_km) ? 1 : -1;
+	if (!isnan(left->distance_km) && left->distance_km != right->distance_km)
+		return left->distance_km < right->distance_km ? -1 : 1;
+	return left->node->id < right->node->id ? -1 : 1;
+}
+
+/* Lists the nodes where customers may collect now, nearest first. */
+static Store *
+ListStores(const SourcingRequest *sourcing, int *n)
+{
+	HASH_SEQ_STATUS scan;
+	const CatalogNode *node;
+	Store *stores = palloc(
+		sizeof(Store) * Max(hash_get_num_entries(sourcing->catalog->nodes), 1));
+
+	*n = 0;
+	hash_seq_init(&scan, sourcing->catalog->nodes);
+	while ((node = hash_seq_search(&scan)) != NULL)
+	{
+		if (!node->active || !node->can_pick_up ||
+			sourcing->as_of < node->paused_until)
+			continue;
+		stores[*n].node = node;
+		stores[(*n)++].distance_km = sourcing->located && node->located
+			? geo_distance_km(node->latitude, node->longitude,
+							  sourcing->latitude, sourcing->longitude)
+			: NAN;
+	}
+	qsort(stores, *n, sizeof(Store), CompareStores);
+	return stores;
+}
+
+/* Asks when a stated order would be ready and for how much; false: never. */
+static bool
+AskStore(const SourcingRequest *sourcing, MemoryContext context, Datum *values,
+		 bool *nulls)
+{
+	SourcingResult result;
+	MemoryContext old;
+
+	CHECK_FOR_INTERRUPTS();
+	SourceOrder(sourcing, true, &result);
+	if (result.status != SOLVER_OK)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	values[0] = TimestampTzGetDatum(PlanPromise(sourcing, &result));
+	values[1] = RetailCentsToNumeric(result.plan.cost);
+	nulls[0] = nulls[1] = false;
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Asks stores one after the other, and returns those that can hand over. */
+static void
+AskStores(const OrderRequest *order, bool pick_up, bool ship_to_store,
+		  int max_stores, ReturnSetInfo *rsinfo, MemoryContext caller)
+{
+	int n;
+	int found = 0;
+	Store *stores = ListStores(&order->sourcing, &n);
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "pg_retail store", ALLOCSET_DEFAULT_SIZES);
+
+	for (int i = 0; i < n && found < max_stores; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		SourcingRequest asked = order->sourcing;
+		bool can = false;
+		Datum values[6] = {0};
+		bool nulls[6] = {false, false, true, true, true, true};
+
+		values[0] = CStringGetTextDatum(stores[i].node->code);
+		values[1] = Float8GetDatum(stores[i].distance_km);
+		nulls[1] = isnan(stores[i].distance_km);
+		PickUpAt(&asked, stores[i].node);
+		if (pick_up)
+			can |= AskStore(&asked, context, &values[2], &nulls[2]);
+		if (ship_to_store && ShipToStore(&asked, stores[i].node))
+			can |= AskStore(&asked, context, &values[4], &nulls[4]);
+		if (can)
+		{
+			MemoryContextSwitchTo(caller);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+								 nulls);
+			found++;
+		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+}
+
+/*
+ * nearest_stores(channel, lines, destination, max_stores, fulfilment, policy,
+ *				  as_of)
+ */
+PG_FUNCTION_INFO_V1(retail_nearest_stores);
+Datum
+retail_nearest_stores(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {
+		"channel",	  "lines", "destination", "max_stores",
+		"fulfilment", "",	   "as_of"};
+	static const int codes[] = {RT_UNKNOWN_CHANNEL,	 RT_INVALID_LINES,
+								RT_INVALID_ARGUMENT, RT_INVALID_ARGUMENT,
+								RT_INVALID_ARGUMENT, 0,
+								RT_INVALID_TIME};
+	MemoryContext caller = CurrentMemoryContext;
+	OrderArguments arguments = {0};
+	OrderRequest *order;
+	char *fulfilment;
+	bool pick_up;
+	bool ship_to_store;
+	int max_stores;
+
+	for (int i = 0; i < 7; i++)
+		if (i != 5 && PG_ARGISNULL(i))
+			ereport(ERROR, errcode(codes[i]), errmsg("%s is missing", names[i]),
+					errdetail("%s is null.", names[i]),
+					errhint("Give a value for %s.", names[i]));
+	arguments.channel = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	arguments.lines = PG_GETARG_JSONB_P(1);
+	arguments.destination = PG_GETARG_JSONB_P(2);
+	arguments.fulfilment = "ship"; /* to find out where the customer is */
+	arguments.policy =
+		PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
+	arguments.as_of = PG_GETARG_TIMESTAMPTZ(6);
+	max_stores = PG_GETARG_INT32(3);
+	fulfilment = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	pick_up = strcmp(fulfilment, "ship_to_store") != 0;
+	ship_to_store = strcmp(fulfilment, "pick_up") != 0;
+	if (max_stores < 1 || max_stores > MAX_STORES)
+		ereport(ERROR, errcode(RT_INVALID_ARGUMENT),
+				errmsg("invalid value for max_stores"),
+				errdetail("max_stores is %d.", max_stores),
+				errhint("Give 1 to %d.", MAX_STORES));
+	if (pick_up && ship_to_store && strcmp(fulfilment, "any") != 0)
+		ereport(ERROR, errcode(RT_INVALID_ARGUMENT),
+				errmsg("invalid fulfilment"),
+				errdetail("fulfilment is \"%.200s\".", fulfilment),
+				errhint("Use pick_up, ship_to_store or any."));
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	order = ParseOrder(&arguments, true);
+	AskStores(order, pick_up, ship_to_store, max_stores,
+			  (ReturnSetInfo *) fcinfo->resultinfo, caller);
+	SPI_finish();
+	return (Datum) 0;
+}
