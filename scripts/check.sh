@@ -152,7 +152,7 @@ check_server_log() {
 
 needs_server() {
 	case " $* " in
-		*" regress "* | *" isolation "* | *" pgtap "*) return 0 ;;
+		*" regress "* | *" isolation "* | *" pgtap "* | *" oracle "*) return 0 ;;
 	esac
 	return 1
 }

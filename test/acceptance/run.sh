@@ -42,6 +42,21 @@ load() {
 	run -f "$HERE/olist/6_replay.sql"
 }
 
+# What quote_order() says that an order costs, against cbc on the same rows.
+ask_oracle() {
+	local folder=${BUILD:-$HERE/../../build}/oracle/olist
+	if ! command -v cbc >/dev/null; then
+		step "SKIPPED: quote_order() against cbc (coinor-cbc is not installed)"
+		return
+	fi
+	make -s -C "$HERE/../oracle" all
+	mkdir -p "$folder"
+	run -f "$HERE/../oracle/statement.sql"
+	run -v n=2000 -f "$HERE/olist/oracle.sql" >"$folder/instances"
+	step "2000 orders against cbc: $("${BUILD:-$HERE/../../build}/oracle/solver_oracle" file "$folder/instances" "$folder")"
+	run -c "SET client_min_messages = warning" -c "DROP SCHEMA oracle CASCADE"
+}
+
 # Calls a procedure of the replay for a slice, in one session or in several at once.
 in_sessions() {
 	local procedure=$1 slice=$2 sessions=$3 session pid pids=()
@@ -86,6 +101,7 @@ main() {
 		exit 0
 	fi
 	load
+	ask_oracle
 	replay
 	report
 	wrong=$(run -c "SELECT count(*) FROM olist.sum_check WHERE left_side IS DISTINCT FROM right_side")

@@ -1,0 +1,38 @@
+-- quotes.sql: random orders on a generated chain (demo/chain.sql, bench/destinations.sql), quoted by retail.quote_order() and
+-- stated by plain SQL (statement.sql). Prints the instances, one a line.
+--
+-- psql variables: n orders. Some hundred orders are placed first, so that stock is reserved and stores are full for the day.
+\pset tuples_only on
+\pset format unaligned
+SET client_min_messages = warning;
+SET max_parallel_workers_per_gather = 0;
+SET jit = off;
+SELECT FROM setseed(0.31) \g /dev/null
+
+-- The till has a policy of its own.
+SELECT retail.put_allocation_policy('till', 'active', 'pos', split_penalty => 0.5, lateness_per_day => 2.5, target_hours => 24, max_parcels => 3, allow_line_split => false) \g /dev/null
+
+CREATE TABLE oracle.request AS
+	SELECT i AS id, CASE WHEN i % 4 = 0 THEN 'pos' ELSE 'app' END AS channel,
+		(SELECT jsonb_agg(jsonb_build_object('sku', s.code, 'qty', 1 + floor(random() * 3)::int, 'price', 10)) FROM
+			(SELECT k.code FROM retail.sku k ORDER BY random() LIMIT 1 + floor(random() * 6 + 0 * i)::int) s) AS lines,
+		CASE WHEN i % 5 = 0 THEN d.destination - 'lat' - 'lon' ELSE d.destination END AS destination,
+		date_trunc('second', now() - random() * interval '9 days') AS as_of
+	FROM generate_series(1, :n + 400) i JOIN bench.destination d ON d.id = 1 + i * 37 % 10000;
+
+CREATE PROCEDURE oracle.place_some(n int) LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT * FROM oracle.request q ORDER BY q.id LIMIT n LOOP
+		BEGIN
+			PERFORM retail.place_order(r.channel, 'ORACLE-' || r.id, r.lines, r.destination, payment => 'on_delivery', as_of => r.as_of);
+		EXCEPTION WHEN SQLSTATE 'RT020' OR SQLSTATE 'RT021' THEN
+			NULL;
+		END;
+	END LOOP;
+END $$;
+CALL oracle.place_some(400);
+
+SELECT oracle.statement(r.id, oracle.quote(r.channel, r.lines, r.destination, r.as_of), r.channel, r.lines, r.destination, r.as_of)
+	FROM oracle.request r WHERE r.id > 400 ORDER BY r.id;
