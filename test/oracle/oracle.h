@@ -21,6 +21,7 @@
 #define MAX_TARIFFS 256
 #define MAX_BRACKETS 16
 #define NEVER INT64_MAX
+#define REFUSED INT64_MIN /* as a cost: there is no plan */
 
 /* Orders and chains that the program with slots can be asked about. */
 #define SLOT_LINES 5

@@ -10,11 +10,16 @@ SET jit = off;
 SELECT FROM setseed(0.31) \g /dev/null
 
 -- The till has a policy of its own.
-SELECT retail.put_allocation_policy('till', 'active', 'pos', split_penalty => 0.5, lateness_per_day => 2.5, target_hours => 24, max_parcels => 3, allow_line_split => false) \g /dev/null
+SELECT retail.put_allocation_policy('till', 'active', 'pos', split_penalty => 0.5, lateness_per_day => 2.5, target_hours => 24, max_parcels => 3, allow_line_split => false,
+	scarcity_weight => 0.333, markdown_weight => 2) \g /dev/null
+-- Some stock is scarce, some is to be sold off, some nodes take a break.
+SELECT retail.put_stock_prices(jsonb_agg(jsonb_build_object('sku', k.code, 'node', n.code, 'scarcity', x.scarcity, 'markdown', x.markdown))) FROM retail.stock s JOIN retail.sku k USING (sku_id) JOIN retail.node n USING (node_id)
+	CROSS JOIN LATERAL (SELECT round((s.sku_id * 7 + s.node_id) % 300 / 100.0, 2) AS scarcity, CASE WHEN s.sku_id % 3 = 0 THEN (s.node_id * 13 % 500) / 100.0 ELSE 0 END AS markdown) x WHERE s.sku_id % 2 = 0 \g /dev/null
+SELECT count(retail.pause_node(code, now() - interval '4 days', 'stocktaking', now() - interval '9 days')) FROM retail.node WHERE node_id % 11 = 0 \g /dev/null
 
 CREATE TABLE oracle.request AS
 	SELECT i AS id, CASE WHEN i % 4 = 0 THEN 'pos' ELSE 'app' END AS channel,
-		(SELECT jsonb_agg(jsonb_build_object('sku', s.code, 'qty', 1 + floor(random() * 3)::int, 'price', 10)) FROM
+		(SELECT jsonb_agg(jsonb_build_object('sku', s.code, 'qty', CASE WHEN i % 24 = 0 THEN 5000 ELSE 1 + floor(random() * 3)::int END, 'price', 10)) FROM
 			(SELECT k.code FROM retail.sku k ORDER BY random() LIMIT 1 + floor(random() * 6 + 0 * i)::int) s) AS lines,
 		CASE WHEN i % 5 = 0 THEN d.destination - 'lat' - 'lon' ELSE d.destination END AS destination,
 		date_trunc('second', now() - random() * interval '9 days') AS as_of

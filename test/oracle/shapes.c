@@ -539,7 +539,7 @@ ReadNodes(Case *c, FILE *file)
 }
 
 /*
- * Read an instance, and what somebody says that it costs (-1: refused).
+ * Read an instance, and what somebody says that it costs (or REFUSED).
  *
  * Numbers, divided by blanks, money in cents: id, cost, split penalty, most
  * parcels, are lines divided (0, 1), lines, nodes, tariffs; for each line
@@ -560,7 +560,7 @@ ReadCase(Case *c, FILE *file, long *id, int64_t *cost)
 
 	if (fscanf(file, "%ld", id) != 1)
 		return false;
-	*cost = ReadNumber(file, -1, INT64_MAX);
+	*cost = ReadNumber(file, REFUSED, INT64_MAX);
 	split_penalty = ReadNumber(file, 0, INT32_MAX);
 	max_parcels = ReadNumber(file, 0, INT32_MAX);
 	split = ReadNumber(file, 0, 1) == 1;

@@ -288,7 +288,7 @@ TryFile(const char *name, const char *directory)
 	{
 		double optimum = 0;
 		Answer answer = AskCbc(&the_case, false, directory, &optimum);
-		bool same = cost < 0
+		bool same = cost == REFUSED
 			? answer == NO_PLAN
 			: answer == OPTIMUM && (double) cost - optimum < 0.5 &&
 				optimum - (double) cost < 0.5;
@@ -299,7 +299,7 @@ TryFile(const char *name, const char *directory)
 			count.passed++;
 		else
 			count.failed++;
-		count.refused += same && cost < 0;
+		count.refused += same && cost == REFUSED;
 		if (!same && answer != NOT_ASKED)
 			printf("# order %ld: quoted %" PRId64 ", cbc %d: %.2f\n", id, cost,
 				   (int) answer, optimum);

@@ -106,10 +106,10 @@ LANGUAGE sql STABLE AS $$
 		CASE WHEN n.daily_capacity IS NULL THEN 2147483647 ELSE greatest(n.daily_capacity - (SELECT count(*) FROM retail.shipment x WHERE x.node_id = n.node_id AND x.status <> 'cancelled'
 			AND (x.ship_by AT TIME ZONE n.time_zone)::date = (l.leaves AT TIME ZONE n.time_zone)::date), 0) END
 	FROM retail.node n JOIN leaving l ON l.calendar_id IS NOT DISTINCT FROM n.calendar_id AND (l.time_zone, l.cut_off, l.processing_minutes) = (n.time_zone, n.cut_off, n.processing_minutes)
-	WHERE n.node_id = ANY (nodes) AND n.is_active AND n.can_ship AND l.leaves IS NOT NULL
+	WHERE n.node_id = ANY (nodes) AND n.is_active AND n.can_ship AND (n.paused_until > as_of) IS NOT TRUE AND l.leaves IS NOT NULL
 $$;
 
--- The instance of an order, and the cost that is claimed for it in cents (-1: refused).
+-- The instance of an order, and the cost that is claimed for it in cents (the least bigint: refused).
 CREATE FUNCTION oracle.statement(id bigint, claimed bigint, channel text, lines jsonb, destination jsonb, as_of timestamptz) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	the_channel bigint := (SELECT c.channel_id FROM retail.channel c WHERE c.code = channel);
@@ -139,15 +139,16 @@ BEGIN
 		(SELECT string_agg(concat_ws(' ', s.parcel_cents, s.unit_cents, s.capacity, r.n, r.services, c.cells), ' ' ORDER BY s.node_id) FROM sender s
 			CROSS JOIN LATERAL (SELECT count(*) AS n, string_agg(concat_ws(' ', x.tariff, (greatest(ceil(extract(epoch FROM s.leaves + x.hours * interval '1 hour' - as_of
 				- policy.target_hours * interval '1 hour') / 86400), 0) * policy.lateness_per_day * 100)::bigint, x.classes), ' ') AS services FROM route x WHERE x.node_id = s.node_id) r
-			CROSS JOIN LATERAL (SELECT string_agg(coalesce(x.units, 0) || ' 0', ' ' ORDER BY d.n) AS cells FROM demand d LEFT JOIN stock x ON x.sku_id = d.sku_id AND x.node_id = s.node_id) c))
+			CROSS JOIN LATERAL (SELECT string_agg(concat_ws(' ', coalesce(x.units, 0), coalesce(round(100 * (p.scarcity * policy.scarcity_weight - p.markdown * policy.markdown_weight)), 0)::bigint), ' ' ORDER BY d.n) AS cells
+				FROM demand d LEFT JOIN stock x ON x.sku_id = d.sku_id AND x.node_id = s.node_id LEFT JOIN retail.stock_price p ON p.sku_id = d.sku_id AND p.node_id = s.node_id) c))
 	INTO answer;
 	RETURN answer;
 END $$;
 
--- What quote_order() says that an order costs, in cents; -1 when it cannot be served.
+-- What quote_order() says that an order costs, in cents; the least bigint when it cannot be served.
 CREATE FUNCTION oracle.quote(channel text, lines jsonb, destination jsonb, as_of timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN (SELECT (q.cost * 100)::bigint FROM retail.quote_order(channel, lines, destination, as_of => as_of) q);
 EXCEPTION WHEN SQLSTATE 'RT020' OR SQLSTATE 'RT021' THEN
-	RETURN -1;
+	RETURN -9223372036854775808;
 END $$;
