@@ -20,11 +20,11 @@
 /*
  * No number of a problem, and no total weight, volume, units, handling or
  * stock value of an order, may exceed this.  A parcel then costs less than
- * 4.1e15, split penalty included, and the dearest plan of
+ * 2.1e15, split penalty included, and the dearest plan of
  * SOLVER_MAX_PLAN_PARCELS parcels still fits an int64_t.
  */
-#define SOLVER_MAX_VALUE INT64_C(1000000000000000)
-#define SOLVER_MAX_PLAN_PARCELS 2000
+#define SOLVER_MAX_VALUE INT64_C(500000000000000)
+#define SOLVER_MAX_PLAN_PARCELS 4000
 #define SOLVER_MAX_NODES (1 << 20)
 
 /* Dearer than any parcel or plan of whole lines; two of them can be added. */

@@ -55,7 +55,7 @@ JudgeFreight(const SolverTariff *tariff, int64_t weight, int64_t volume)
 
 			freight += (__extension__(__int128) steps) * b->step_price;
 		}
-		return freight > INT64_C(1000000000000000) ? -1 : (int64_t) freight;
+		return freight > INT64_C(500000000000000) ? -1 : (int64_t) freight;
 	}
 	return -1;
 }
