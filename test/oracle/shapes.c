@@ -40,11 +40,10 @@ typedef enum Shape
 } Shape;
 
 const char *const shape_names[] = {
-	"first_weight", "brackets",		"volumetric", "services",
-	"lateness",		"scarcity",		"markdown",	  "handling",
-	"capacity",		"max_parcels",	"penalty",	  "infeasible",
-	"ties",			"mixed",		"long",		  "divided",
-	NULL};
+	"first_weight", "brackets",	  "volumetric", "services", "lateness",
+	"scarcity",		"markdown",	  "handling",	"capacity", "max_parcels",
+	"penalty",		"infeasible", "ties",		"mixed",	"long",
+	"divided",		NULL};
 
 static uint64_t random_state;
 
@@ -222,8 +221,8 @@ AddLateness(Case *c)
 	for (int i = 0; i < c->problem.n_nodes; i++)
 	{
 		if (c->nodes[i].n_services == 1)
-			c->services[i][1] = (SolverService){
-				.tariff = (int) Random(0, 3), .temperature = UINT32_MAX};
+			c->services[i][1] = (SolverService){.tariff = (int) Random(0, 3),
+												.temperature = UINT32_MAX};
 		if (c->nodes[i].n_services == 1)
 			c->nodes[i].n_services = 2;
 		for (int j = 0; j < c->nodes[i].n_services; j++)
@@ -305,8 +304,8 @@ static void
 MakeTies(Case *c)
 {
 	for (int i = 0; i < c->problem.n_tariffs; i++)
-		c->brackets[i][0] = (SolverBracket){NEVER, Random(0, 1) * 500, 0, 1000,
-											500};
+		c->brackets[i][0] =
+			(SolverBracket){NEVER, Random(0, 1) * 500, 0, 1000, 500};
 	c->problem.split_penalty = Random(0, 1) * 500;
 	for (int k = 0; k < c->problem.n_lines; k++)
 		c->lines[k].unit_weight_g = 1000 / c->lines[k].quantity;

@@ -99,8 +99,7 @@ AskCbc(const Case *c, bool slots, const char *directory, double *optimum)
 	file = fopen(name, "w");
 	if (file == NULL)
 		return NOT_ASKED;
-	written =
-		slots ? WriteSlotProgram(file, c) : WriteColumnProgram(file, c);
+	written = slots ? WriteSlotProgram(file, c) : WriteColumnProgram(file, c);
 	fclose(file);
 	if (!written)
 		return NOT_ASKED;
@@ -288,10 +287,9 @@ TryFile(const char *name, const char *directory)
 	{
 		double optimum = 0;
 		Answer answer = AskCbc(&the_case, false, directory, &optimum);
-		bool same = cost == REFUSED
-			? answer == NO_PLAN
-			: answer == OPTIMUM && (double) cost - optimum < 0.5 &&
-				optimum - (double) cost < 0.5;
+		bool same = cost == REFUSED ? answer == NO_PLAN
+									: answer == OPTIMUM &&
+				(double) cost - optimum < 0.5 && optimum - (double) cost < 0.5;
 
 		if (answer == NOT_ASKED)
 			count.not_asked++;

@@ -294,8 +294,7 @@ cartons_by_the_thousand_are_sent(void **state)
 
 	(void) state;
 	/* 20 kg each: a parcel of the courier holds one */
-	large->lines[0] =
-		(SolverLine){.quantity = 3000, .unit_weight_g = 20000};
+	large->lines[0] = (SolverLine){.quantity = 3000, .unit_weight_g = 20000};
 	for (int i = 0; i < CARTON_NODES; i++)
 		large->available[i] = 200;
 	assert_int_equal(SolveLarge(large, "3,000 cartons"), 3000);

@@ -279,5 +279,6 @@ main(void)
 		cmocka_unit_test(heuristic_is_near_the_optimum),
 	};
 
-	return cmocka_run_group_tests_name("solver, random problems", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("solver, random problems", tests, NULL,
+									   NULL);
 }
