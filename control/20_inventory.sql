@@ -542,6 +542,7 @@ DECLARE
 	the_sku bigint := CASE WHEN sku IS NOT NULL THEN retail.sku_id(sku) END;
 BEGIN
 	LOCK TABLE retail.stock IN SHARE ROW EXCLUSIVE MODE;	-- writers wait until the counters are right
+	PERFORM retail.reset_stock_cache();		-- which does not see what this writes
 	RETURN QUERY
 	WITH truth AS (
 		SELECT t.sku_id, t.node_id, sum(t.on_hand)::bigint AS on_hand, sum(t.in_transit)::bigint AS in_transit, sum(t.damaged)::bigint AS damaged,

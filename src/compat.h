@@ -68,6 +68,15 @@
 	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tzp))
 #endif
 
+/* 17 names the number of a process, that of its PGPROC. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define proc_number_compat() (MyProcNumber)
+#else
+#include "storage/proc.h"
+#define proc_number_compat() (MyProc->pgprocno)
+#endif
+
 /* The first minor releases of 15 and 16 do not know half-dropped databases. */
 #ifdef DATCONNLIMIT_INVALID_DB
 #define database_is_invalid_compat(dbform) \

@@ -16,6 +16,7 @@
 #include "allocation/solver.h"
 #include "catalog/cache.h"
 #include "compat.h"
+#include "inventory/stock_cache.h"
 #include "worker/worker.h"
 
 #ifndef PG_RETAIL_VERSION
@@ -42,6 +43,7 @@ _PG_init(void)
 		"How far a destination may lie from the region that its coordinates are taken for.",
 		NULL, &retail_region_reach_km, 1000, 1, 20100, PGC_SUSET, 0, NULL, NULL,
 		NULL);
+	StockCacheInit();
 	RetailWorkerInit();
 	MarkGUCPrefixReserved("pg_retail");
 	RetailCatalogInit();

@@ -149,6 +149,7 @@ StateOrder(const SourcingRequest *request, bool read_only,
 	memset(result, 0, sizeof(*result));
 	ReadStockView(request, read_only, &view);
 	result->saw_expired = view.saw_expired;
+	result->from_cache = view.from_cache && !request->stock_anew;
 	AddReturned(request, &view);
 	nodes = MakeCandidates(request, &view, result);
 	StateProblem(request, nodes, view.cells, view.n_cells, result);
@@ -157,13 +158,9 @@ StateOrder(const SourcingRequest *request, bool read_only,
 	return nodes;
 }
 
-/*
- * Reads stock and decides, inside an SPI connection.  The result lives in the
- * current memory context; its status says whether there is a plan.
- */
-void
-SourceOrder(const SourcingRequest *request, bool read_only,
-			SourcingResult *result)
+/* Reads stock and decides; the status says whether there is a plan. */
+static void
+Decide(const SourcingRequest *request, bool read_only, SourcingResult *result)
 {
 	SolverNode *nodes = StateOrder(request, read_only, result);
 
@@ -180,6 +177,24 @@ SourceOrder(const SourcingRequest *request, bool read_only,
 	if (result->status == SOLVER_INTERRUPTED)
 		elog(ERROR, "allocation solver: %s",
 			 solver_status_text(result->status));
+}
+
+/*
+ * Reads stock and decides, inside an SPI connection.  The result lives in the
+ * current memory context; its status says whether there is a plan.  Nobody is
+ * refused on the word of the cache: then the table is asked.
+ */
+void
+SourceOrder(const SourcingRequest *request, bool read_only,
+			SourcingResult *result)
+{
+	SourcingRequest again = *request;
+
+	Decide(request, read_only, result);
+	if (result->status == SOLVER_OK || !result->from_cache)
+		return;
+	again.stock_anew = true;
+	Decide(&again, read_only, result);
 }
 
 /* Names the kind of a parcel from a candidate, as retail.shipment.kind does. */

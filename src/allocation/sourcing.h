@@ -59,6 +59,7 @@ typedef struct SourcingRequest
 	int n_returned;
 	const ReturnedUnits *returned; /* by SKU and node */
 	SourcingLedger *ledger; /* NULL: it is decided alone */
+	bool stock_anew; /* read stock from the table, not the cache */
 	int n_lines;
 	SourcingLine *lines;
 } SourcingRequest;
@@ -105,6 +106,7 @@ typedef struct SourcingResult
 	SourcingCandidate *candidates;
 	int64 *safety;	  /* [line * n_candidates + candidate] */
 	bool saw_expired; /* due holds count as available in this plan */
+	bool from_cache;  /* stock was not read from the table */
 	SourcingRejects rejects;
 } SourcingResult;
 

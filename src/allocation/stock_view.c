@@ -6,26 +6,22 @@
  *	  where due holds are reservations that expired but were not yet swept:
  *	  they stop counting when they expire.
  *
+ * Levels and safety stock come from shared memory where they can
+ * (inventory/stock_cache.c); SKUs that are not there are read from the table
+ * and left there.  Due holds are always looked up.
+ *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
 #include "allocation/stock_view.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
+#include "utils/snapmgr.h"
 
-typedef struct CellKey
-{
-	int64 sku_id;
-	int64 node_id;
-} CellKey;
-
-typedef struct CellEntry
-{
-	CellKey key;
-	StockCell *cell;
-} CellEntry;
+#include "inventory/stock_cache.h"
 
 static RetailStatement select_stock = {
 	"SELECT sku_id, node_id, on_hand - reserved FROM retail.stock"
@@ -46,92 +42,332 @@ static RetailStatement select_safety = {
 	2,
 	{INT8ARRAYOID, INT8OID}};
 
+static RetailStatement select_levels = {
+	"SELECT sku_id, node_id, on_hand - reserved FROM retail.stock"
+	" WHERE sku_id = ANY ($1) AND on_hand > 0 ORDER BY sku_id, node_id",
+	1,
+	{INT8ARRAYOID}};
+
+static RetailStatement select_safeties = {
+	"SELECT sku_id, node_id, channel_id, quantity FROM retail.safety_stock"
+	" WHERE sku_id = ANY ($1) ORDER BY sku_id, node_id, channel_id NULLS FIRST",
+	1,
+	{INT8ARRAYOID}};
+
 /* Finds the stock cell of a SKU at a node, or NULL. */
 static StockCell *
-FindCell(HTAB *index, int64 sku_id, int64 node_id)
+FindCell(const SourcingRequest *request, StockView *view, int64 sku_id,
+		 int64 node_id)
 {
-	CellKey key = {sku_id, node_id};
-	CellEntry *entry = hash_search(index, &key, HASH_FIND, NULL);
+	int low = 0;
+	int high = view->n_cells;
 
-	return entry ? entry->cell : NULL;
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+		const StockCell *cell = &view->cells[middle];
+
+		if (cell->node_id < node_id ||
+			(cell->node_id == node_id &&
+			 request->lines[cell->line].sku_id < sku_id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < view->n_cells && view->cells[low].node_id == node_id &&
+		request->lines[view->cells[low].line].sku_id == sku_id)
+		return &view->cells[low];
+	return NULL;
 }
 
-/* Reads the stock of the order's SKUs into cells. */
-static StockCell *
-ReadStock(const SourcingRequest *request, Datum skus, bool read_only, int *n,
-		  HTAB **index)
+/* Fills a cell. */
+static void
+SetCell(StockCell *cell, int line, int64 node_id, int64 available)
 {
-	HASHCTL control = {0};
+	cell->line = line;
+	cell->candidate = -1;
+	cell->node_id = node_id;
+	cell->available = available;
+	cell->safety = 0;
+	cell->own_safety = false;
+}
+
+/* Subtracts the safety stock of a node: the channel's own figure wins. */
+static void
+SetSafety(StockCell *cell, int64 quantity, bool own)
+{
+	if (cell == NULL || (cell->own_safety && !own))
+		return;
+	cell->safety = quantity;
+	cell->own_safety = own;
+}
+
+/* Reads levels and safety stock of the order's SKUs from the tables. */
+static void
+ReadTables(const SourcingRequest *request, Datum skus, bool read_only,
+		   StockView *view)
+{
 	Datum values[2] = {skus, 0};
-	StockCell *cells;
 
 	if (request->pick_up_node)
 		values[1] = Int64GetDatum(request->pick_up_node->id);
 	RetailExecute(&select_stock, values, request->pick_up_node ? "  " : " n",
 				  read_only, SPI_OK_SELECT);
-	*n = (int) SPI_processed;
-	cells = palloc(sizeof(StockCell) * Max(*n, 1));
-
-	control.keysize = sizeof(CellKey);
-	control.entrysize = sizeof(CellEntry);
-	control.hcxt = CurrentMemoryContext;
-	*index = hash_create("pg_retail stock cells", Max(*n, 16), &control,
-						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	for (int i = 0; i < *n; i++)
+	view->n_cells = (int) SPI_processed;
+	view->cells = palloc(sizeof(StockCell) * Max(view->n_cells, 1));
+	for (int i = 0; i < view->n_cells; i++)
 	{
-		CellKey key;
-		CellEntry *entry;
+		int64 sku_id = RetailCellInt64(i, 1, NULL);
+		int line = 0;
 
-		key.sku_id = RetailCellInt64(i, 1, NULL);
-		key.node_id = RetailCellInt64(i, 2, NULL);
-		cells[i].node_id = key.node_id;
-		cells[i].available = RetailCellInt64(i, 3, NULL);
-		cells[i].safety = 0;
-		cells[i].own_safety = false;
-		cells[i].candidate = -1;
-		for (cells[i].line = 0;
-			 request->lines[cells[i].line].sku_id != key.sku_id;
-			 cells[i].line++)
-			;
-		entry = hash_search(*index, &key, HASH_ENTER, NULL);
-		entry->cell = &cells[i];
-	}
-	return cells;
-}
-
-/* Adds due holds and subtracts the channel's safety stock. */
-static bool
-AdjustStock(const SourcingRequest *request, Datum skus, bool read_only,
-			HTAB *index)
-{
-	Datum values[2] = {
-		skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
-	bool saw_expired = false;
-	StockCell *cell;
-
-	RetailExecute(&select_expired, values, NULL, read_only, SPI_OK_SELECT);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		cell = FindCell(index, RetailCellInt64(row, 1, NULL),
-						RetailCellInt64(row, 2, NULL));
-		if (cell)
-			cell->available += RetailCellInt64(row, 3, NULL);
-		saw_expired = true;
+		while (request->lines[line].sku_id != sku_id)
+			line++;
+		SetCell(&view->cells[i], line, RetailCellInt64(i, 2, NULL),
+				RetailCellInt64(i, 3, NULL));
 	}
 	values[1] = Int64GetDatum(request->channel->id);
 	RetailExecute(&select_safety, values, NULL, read_only, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool own = RetailCellBool(row, 4);
+		SetSafety(FindCell(request, view, RetailCellInt64(row, 1, NULL),
+						   RetailCellInt64(row, 2, NULL)),
+				  RetailCellInt64(row, 3, NULL), RetailCellBool(row, 4));
+}
 
-		cell = FindCell(index, RetailCellInt64(row, 1, NULL),
-						RetailCellInt64(row, 2, NULL));
-		if (cell == NULL || (cell->own_safety && !own))
-			continue;
-		cell->safety = RetailCellInt64(row, 3, NULL);
-		cell->own_safety = own;
+/* Fills lists that ascend by SKU from rows that do. */
+static void
+FillLevels(StockList *lists, int n)
+{
+	uint64 row = 0;
+	StockLevel *levels = palloc(sizeof(StockLevel) * Max(SPI_processed, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		lists[i].levels = &levels[row];
+		for (; row < SPI_processed &&
+			 RetailCellInt64(row, 1, NULL) == lists[i].sku_id;
+			 row++)
+		{
+			levels[row].node_id = RetailCellInt64(row, 2, NULL);
+			levels[row].available = RetailCellInt64(row, 3, NULL);
+			lists[i].n_levels++;
+		}
 	}
-	return saw_expired;
+}
+
+/* The same of safety stock. */
+static void
+FillSafeties(StockList *lists, int n)
+{
+	uint64 row = 0;
+	StockSafety *safeties = palloc(sizeof(StockSafety) * Max(SPI_processed, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		lists[i].safeties = &safeties[row];
+		for (; row < SPI_processed &&
+			 RetailCellInt64(row, 1, NULL) == lists[i].sku_id;
+			 row++)
+		{
+			safeties[row].node_id = RetailCellInt64(row, 2, NULL);
+			safeties[row].channel_id = RetailCellInt64(row, 3, NULL);
+			safeties[row].quantity = RetailCellInt64(row, 4, NULL);
+			lists[i].n_safeties++;
+		}
+	}
+}
+
+static int
+CompareLists(const void *a, const void *b)
+{
+	const StockList *left = a;
+	const StockList *right = b;
+
+	return left->sku_id < right->sku_id ? -1 : left->sku_id > right->sku_id;
+}
+
+/*
+ * Reads SKUs from the tables as committed now, and leaves them in the cache.
+ * The entries are created before the snapshot is taken, so that no commit is
+ * missed.
+ */
+static void
+LoadLists(const StockSource *source, StockList *lists, int n, bool anew,
+		  bool read_only)
+{
+	uint64 *tickets = palloc(sizeof(uint64) * n);
+	int64 *sku_ids = palloc(sizeof(int64) * n);
+	Datum skus;
+	TransactionId xmin;
+
+	qsort(lists, n, sizeof(StockList), CompareLists);
+	for (int i = 0; i < n; i++)
+	{
+		sku_ids[i] = lists[i].sku_id;
+		lists[i].n_levels = lists[i].n_safeties = 0;
+		tickets[i] = StockWritesTouch(sku_ids[i])
+			? 0
+			: StockCacheTrack(source, sku_ids[i], anew);
+	}
+	StockCacheSettle(lists, tickets, n);
+	if (!read_only)
+		CommandCounterIncrement(); /* our own writes count */
+	PushActiveSnapshot(GetLatestSnapshot());
+	xmin = GetActiveSnapshot()->xmin;
+	skus = RetailInt64Array(sku_ids, n);
+	RetailExecute(&select_levels, &skus, NULL, true, SPI_OK_SELECT);
+	FillLevels(lists, n);
+	RetailExecute(&select_safeties, &skus, NULL, true, SPI_OK_SELECT);
+	FillSafeties(lists, n);
+	PopActiveSnapshot();
+	for (int i = 0; i < n; i++)
+		if (tickets[i] != 0)
+			StockCacheInstall(source, &lists[i], tickets[i], xmin);
+	pfree(tickets);
+	pfree(sku_ids);
+}
+
+/* Reads the order's SKUs, from the cache where it has them. */
+static StockList *
+ReadLists(const SourcingRequest *request, bool read_only)
+{
+	StockSource source = StockCacheSource();
+	StockList *lists = palloc0(sizeof(StockList) * request->n_lines);
+	int missing = 0; /* at the beginning of the array */
+
+	for (int i = 0; i < request->n_lines; i++)
+	{
+		StockList list = {request->lines[i].sku_id};
+
+		if (!request->stock_anew && StockCacheFind(&source, &list) &&
+			StockWritesOverlay(&list))
+			lists[i] = list;
+		else
+		{
+			lists[i] = lists[missing];
+			lists[missing++].sku_id = request->lines[i].sku_id;
+		}
+	}
+	if (missing > 0)
+		LoadLists(&source, lists, missing, request->stock_anew, read_only);
+	qsort(lists, request->n_lines, sizeof(StockList), CompareLists);
+	return lists;
+}
+
+/* A list that is being merged. */
+typedef struct Cursor
+{
+	const StockLevel *next;
+	const StockLevel *end;
+	const StockList *list;
+	int line;
+} Cursor;
+
+/* Orders cursors by the node that comes next, and by SKU. */
+static inline bool
+ComesBefore(const Cursor *left, const Cursor *right)
+{
+	if (left->next->node_id != right->next->node_id)
+		return left->next->node_id < right->next->node_id;
+	return left->list->sku_id < right->list->sku_id;
+}
+
+/* Restores a heap of cursors below a place of it. */
+static void
+SiftDown(Cursor *heap, int at, int n)
+{
+	for (int child = 2 * at + 1; child < n; child = 2 * at + 1)
+	{
+		Cursor top = heap[at];
+
+		if (child + 1 < n && ComesBefore(&heap[child + 1], &heap[child]))
+			child++;
+		if (!ComesBefore(&heap[child], &heap[at]))
+			break;
+		heap[at] = heap[child];
+		heap[child] = top;
+		at = child;
+	}
+}
+
+/* Merges lists that ascend by SKU into cells, by node and SKU. */
+static void
+MergeLists(const SourcingRequest *request, const StockList *lists,
+		   StockView *view)
+{
+	Cursor *heap = palloc(sizeof(Cursor) * request->n_lines);
+	int room = 0;
+	int n = 0;
+
+	for (int i = 0; i < request->n_lines; i++)
+	{
+		Cursor cursor = {lists[i].levels, lists[i].levels + lists[i].n_levels,
+						 &lists[i], 0};
+
+		while (request->lines[cursor.line].sku_id != lists[i].sku_id)
+			cursor.line++;
+		if (lists[i].n_levels > 0)
+			heap[n++] = cursor;
+		room += lists[i].n_levels;
+	}
+	for (int at = n / 2 - 1; at >= 0; at--)
+		SiftDown(heap, at, n);
+	view->n_cells = 0;
+	view->cells = palloc(sizeof(StockCell) * Max(room, 1));
+	while (n > 0)
+	{
+		const StockLevel *level = heap[0].next++;
+
+		if (request->pick_up_node == NULL ||
+			request->pick_up_node->id == level->node_id)
+			SetCell(&view->cells[view->n_cells++], heap[0].line, level->node_id,
+					level->available);
+		if (heap[0].next == heap[0].end)
+			heap[0] = heap[--n];
+		SiftDown(heap, 0, n);
+	}
+	pfree(heap);
+}
+
+/* Reads levels and safety stock of the order's SKUs through the cache. */
+static void
+ReadCache(const SourcingRequest *request, bool read_only, StockView *view)
+{
+	StockList *lists = ReadLists(request, read_only);
+
+	MergeLists(request, lists, view);
+	for (int i = 0; i < request->n_lines; i++)
+	{
+		for (int j = 0; j < lists[i].n_safeties; j++)
+		{
+			const StockSafety *safety = &lists[i].safeties[j];
+
+			if (safety->channel_id == 0 ||
+				safety->channel_id == request->channel->id)
+				SetSafety(
+					FindCell(request, view, lists[i].sku_id, safety->node_id),
+					safety->quantity, safety->channel_id != 0);
+		}
+	}
+}
+
+/* Adds what due holds give back; tells whether there are any. */
+static bool
+AddDueHolds(const SourcingRequest *request, Datum skus, bool read_only,
+			StockView *view)
+{
+	Datum values[2] = {
+		skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
+
+	RetailExecute(&select_expired, values, NULL, read_only, SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		StockCell *cell = FindCell(request, view, RetailCellInt64(row, 1, NULL),
+								   RetailCellInt64(row, 2, NULL));
+
+		if (cell)
+			cell->available += RetailCellInt64(row, 3, NULL);
+	}
+	return SPI_processed > 0;
 }
 
 /*
@@ -143,11 +379,14 @@ ReadStockView(const SourcingRequest *request, bool read_only, StockView *view)
 {
 	int64 *sku_ids = palloc(sizeof(int64) * request->n_lines);
 	Datum skus;
-	HTAB *index;
 
 	for (int i = 0; i < request->n_lines; i++)
 		sku_ids[i] = request->lines[i].sku_id;
 	skus = RetailInt64Array(sku_ids, request->n_lines);
-	view->cells = ReadStock(request, skus, read_only, &view->n_cells, &index);
-	view->saw_expired = AdjustStock(request, skus, read_only, index);
+	view->from_cache = StockCacheUsable();
+	if (view->from_cache)
+		ReadCache(request, read_only, view);
+	else
+		ReadTables(request, skus, read_only, view);
+	view->saw_expired = AddDueHolds(request, skus, read_only, view);
 }

@@ -26,9 +26,10 @@ typedef struct StockCell
 
 typedef struct StockView
 {
-	StockCell *cells; /* by node, then line */
+	StockCell *cells; /* by node, then SKU */
 	int n_cells;
 	bool saw_expired; /* due holds count as available */
+	bool from_cache;  /* it may be a little behind the table */
 } StockView;
 
 extern void

@@ -8,7 +8,8 @@
  * transaction that posts takes the row locks in the same order, and holds the
  * lock of a popular row for the shortest time.  What may be promised is
  * checked by the very UPDATE that takes it, on the row that it locks, so that
- * concurrent buyers cannot oversell under READ COMMITTED.
+ * concurrent buyers cannot oversell under READ COMMITTED.  What an UPDATE
+ * leaves is remembered for the shared cache (stock_writes.c).
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -21,6 +22,8 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+
+#include "inventory/stock_cache.h"
 
 /* Net change of one row of retail.stock. */
 typedef struct StockDelta
@@ -46,7 +49,8 @@ static RetailStatement insert_movements = {
 static RetailStatement update_stock = {
 	"UPDATE retail.stock SET on_hand = on_hand + $3, reserved = reserved + $4, in_transit = in_transit + $5,"
 	" damaged = damaged + $6, quality_hold = quality_hold + $7, updated_at = greatest(updated_at, $8)"
-	" WHERE sku_id = $1 AND node_id = $2 AND ($9 IS NULL OR on_hand + $3 - reserved - $4 >= $9)",
+	" WHERE sku_id = $1 AND node_id = $2 AND ($9 IS NULL OR on_hand + $3 - reserved - $4 >= $9)"
+	" RETURNING on_hand - reserved",
 	9,
 	{INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 	 TIMESTAMPTZOID, INT8OID}};
@@ -55,7 +59,8 @@ static RetailStatement insert_stock = {
 	"INSERT INTO retail.stock AS s (sku_id, node_id, on_hand, reserved, in_transit, damaged, quality_hold, updated_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	" ON CONFLICT (sku_id, node_id) DO UPDATE SET on_hand = s.on_hand + $3, reserved = s.reserved + $4,"
-	" in_transit = s.in_transit + $5, damaged = s.damaged + $6, quality_hold = s.quality_hold + $7, updated_at = $8",
+	" in_transit = s.in_transit + $5, damaged = s.damaged + $6, quality_hold = s.quality_hold + $7, updated_at = $8"
+	" RETURNING on_hand - reserved",
 	8,
 	{INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 	 TIMESTAMPTZOID}};
@@ -196,12 +201,16 @@ UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
 					   Int64GetDatum(delta->safety)};
 
 	RetailExecute(&update_stock, values, guarded ? "         " : "        n",
-				  false, SPI_OK_UPDATE);
-	if (SPI_processed > 0)
-		return true;
-	if (guarded)
-		return false;
-	RetailExecute(&insert_stock, values, NULL, false, SPI_OK_INSERT);
+				  false, SPI_OK_UPDATE_RETURNING);
+	if (SPI_processed == 0)
+	{
+		if (guarded)
+			return false;
+		RetailExecute(&insert_stock, values, NULL, false,
+					  SPI_OK_INSERT_RETURNING);
+	}
+	StockWritesRemember(delta->sku_id, delta->node_id,
+						RetailCellInt64(0, 1, NULL));
 	return true;
 }
 
@@ -234,6 +243,9 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 			Datum key[2] = {Int64GetDatum(deltas[i].sku_id),
 							Int64GetDatum(deltas[i].node_id)};
 
+			/* Whoever decides again shall not meet the level that misled us. */
+			if (StockCacheExists())
+				StockCacheForget(MyDatabaseId, deltas[i].sku_id);
 			RetailExecute(&select_free, key, NULL, false, SPI_OK_SELECT);
 			shortage->sku_id = deltas[i].sku_id;
 			shortage->node_id = deltas[i].node_id;

@@ -222,6 +222,8 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls,
 					"Other orders took the units of order \"%s\" again and again.",
 					p->external_no),
 				errhint("Place the order again."));
+		/* One level was wrong; ask the table about all of them. */
+		order->sourcing.stock_anew = attempt > 0;
 		outcome = Attempt(p, attempt > 0);
 	}
 	if (outcome != PLACED)

@@ -11,7 +11,7 @@ SELECT cmp_ok((SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = p.pr
 SELECT is_empty($$
 	SELECT p.oid::regprocedure, c.lineno, c.level, c.sqlstate, c.message
 	FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang,
-	LATERAL plpgsql_check_function_tb(p.oid, relid => CASE WHEN p.prorettype = 'trigger'::regtype THEN 'retail.node'::regclass ELSE 0::oid END,
+	LATERAL plpgsql_check_function_tb(p.oid, relid => coalesce((SELECT max(t.tgrelid) FROM pg_trigger t WHERE t.tgfoid = p.oid), 0),
 		fatal_errors => false, extra_warnings => false) c
 	WHERE p.pronamespace = 'retail'::regnamespace AND l.lanname = 'plpgsql' AND p.prosrc !~ 'cron[.]job' AND c.level IN ('error', 'warning')
 		-- those that read cron.job can only be read where pg_cron is installed
