@@ -48,7 +48,7 @@ static RetailStatement select_load = {
  * to write counts in the latest snapshot, whatever the isolation level: what
  * others have promised is promised.
  */
-static int64
+int64
 CountParcels(const CatalogNode *node, TimestampTz departure, bool latest)
 {
 	TimestampTz begin;

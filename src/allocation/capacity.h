@@ -20,6 +20,8 @@ typedef struct CapacityDay
 	TimestampTz departure;
 } CapacityDay;
 
+extern int64
+CountParcels(const CatalogNode *node, TimestampTz departure, bool latest);
 extern void LimitCandidate(const SourcingRequest *request, SolverNode *nodes,
 						   int c, bool read_only, SourcingResult *result);
 extern bool LimitCapacity(const SourcingRequest *request, SolverNode *nodes,

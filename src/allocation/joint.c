@@ -367,6 +367,15 @@ Solve(JointWork *work, JointResult *result)
 		return;
 	result->n_contended = CountContended(work);
 	result->first_come_cost = work->cost;
+	for (int i = 0; i < work->n_orders; i++)
+	{
+		const JointState *state = &work->states[i];
+
+		if (state->order->incumbent != NULL)
+			result->first_come_cost +=
+				work->drafts[state->first_come].plan.cost -
+				work->drafts[state->alone].plan.cost;
+	}
 	work->left = work->problem->max_solves > 0
 		? work->problem->max_solves
 		: BASE_SOLVES + SOLVES_PER_CONTENDED * (int64_t) result->n_contended;

@@ -94,7 +94,8 @@ typedef struct JointResult
 	 */
 	int64_t lower_bound;
 	int64_t first_come_cost; /* of plain first come, first served, if it
-							  * serves the same orders; else cost */
+							  * serves the same orders, else cost; of the
+							  * incumbents, if there are any */
 } JointResult;
 
 /*

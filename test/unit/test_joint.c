@@ -735,6 +735,32 @@ test_incumbents_merge(void **state)
 	Release(batch, &result);
 }
 
+/*
+ * What came in is enough for all: no competition, and one parcel less.
+ */
+static void
+test_incumbent_alone(void **state)
+{
+	SolverParcel parcel = {
+		.node = 1, .weight_g = 1000, .billed_g = 1000, .freight = 1100};
+	SolverPiece piece = {0, 0, 1};
+	SolverPlan plan = {1, 1, &parcel, &piece, 1100, 1100, true, -1};
+	Batch *batch = MakeBatch(1, 2);
+	JointResult result;
+
+	(void) state;
+	Want(batch, 0, 0, 1);
+	batch->stock[0][0] = batch->stock[0][1] = 1;
+	batch->orders[0].incumbent = &plan;
+	ShowStock(batch, NULL);
+	assert_int_equal(joint_solve(&batch->problem, &result), SOLVER_OK);
+	assert_null(JudgeResult(batch, &result));
+	assert_int_equal(result.n_contended, 0);
+	assert_int_equal(result.first_come_cost, 1100);
+	assert_int_equal(result.cost, 1000);
+	Release(batch, &result);
+}
+
 static void
 test_bad_problems(void **state)
 {
@@ -959,6 +985,7 @@ main(void)
 		cmocka_unit_test(test_safety_stock_is_left),
 		cmocka_unit_test(test_capacity_is_shared_by_day),
 		cmocka_unit_test(test_incumbents_merge),
+		cmocka_unit_test(test_incumbent_alone),
 		cmocka_unit_test(test_bad_problems),
 		cmocka_unit_test(test_failures_leave_nothing),
 		cmocka_unit_test(test_against_brute_force),
