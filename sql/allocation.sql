@@ -200,6 +200,17 @@ SELECT on_hand, reserved, available FROM retail.available_to_promise('FOAM', 'ap
 \echo ---- the trace ----
 SELECT jsonb_pretty(trace) FROM retail.allocation_decision JOIN retail.sales_order USING (order_id) WHERE external_no = 'N1';
 SELECT jsonb_pretty(trace - 'parcels') FROM retail.quote_order('app', '[{"sku": "TEA", "qty": 1}, {"sku": "POT", "qty": 1}]', '{"region": "NORTH"}', as_of => '2026-03-02 02:00+00');
+\echo ---- explained ----
+SELECT retail.explain_order('app', 'N1');
+SELECT retail.explain_order('app', 'C3');
+SELECT retail.put_node('SHOP', 'Shop', 'store', 'EAST', calendar => 'shop', processing_minutes => 120, can_pick_up => true, temperature_classes => '{ambient,chilled}', parcel_cost => 3) > 0,
+	retail.put_allocation_policy('one', 'shadow', max_parcels => 1), retail.set_safety_stock('POT', 'WN', 10, 'app'), retail.put_stock_prices('[{"sku": "CUP", "node": "SHOP", "scarcity": 0.75}, {"sku": "TEA", "node": "WS", "markdown": 0.20}]');
+SELECT place('E1', '[{"sku": "TEA", "qty": 8}, {"sku": "CUP", "qty": 8}]', at => '2026-03-14 09:00+00', region => 'EAST');
+SELECT retail.explain_order('app', 'E1');
+SELECT place('E2', '[{"sku": "TEA", "qty": 14}]', at => '2026-03-14 09:00+00', region => 'NORTH');
+SELECT retail.explain_order('app', 'E2');
+SELECT status FROM retail.place_order('app', 'E3', '[{"sku": "CUP", "qty": 1}]', fulfilment => 'pick_up', pick_up_node => 'SHOP', as_of => '2026-03-14 13:00+00');
+SELECT retail.explain_order('app', 'E3');
 \echo ---- the books ----
 SELECT o.external_no, n.code, s.status, s.freight_cost, s.handling_cost, s.weight_g FROM retail.shipment s JOIN retail.sales_order o USING (order_id) JOIN retail.node n USING (node_id) ORDER BY s.shipment_id;
 SELECT * FROM retail.check_integrity();

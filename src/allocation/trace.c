@@ -240,6 +240,9 @@ AppendAlternative(StringInfo buffer, const SourcingRequest *request,
 		appendStringInfoString(buffer,
 							   "],\"reason\":\"does not have everything\"}");
 	}
+	else if (result->problem.nodes[alternative->candidate].max_parcels == 0)
+		appendStringInfoString(buffer,
+							   ",\"reason\":\"is full for two weeks\"}");
 	else if (!alternative->possible)
 		appendStringInfoString(
 			buffer,
