@@ -7,7 +7,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 		CASE WHEN (costs ->> 'stock_value')::numeric > 0 THEN 'scarce stock ' || (costs ->> 'stock_value')
 			 WHEN (costs ->> 'stock_value')::numeric < 0 THEN 'less ' || ltrim(costs ->> 'stock_value', '-') || ' for ageing stock' END)
 $$;
-COMMENT ON FUNCTION retail.explain_cost(jsonb) IS 'Internal: what a parcel of a trace, or an alternative, costs, in words.';
+COMMENT ON FUNCTION retail.explain_cost(jsonb) IS 'What a parcel of a trace, or an alternative, costs, in words; part of explain_decision().';
 
 CREATE FUNCTION retail.explain_parcel(p jsonb, n int, decided_at timestamptz, target_hours int) RETURNS SETOF text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -44,7 +44,7 @@ BEGIN
 		RETURN NEXT format('  It is ready for the customer %s %s%s.', to_char(leaves, 'FMDy FMDD Mon HH24:MI'), node.time_zone, coalesce(' (opening hours "' || node.calendar || '")', ''));
 	END IF;
 END $$;
-COMMENT ON FUNCTION retail.explain_parcel(jsonb, int, timestamptz, int) IS 'Internal: a parcel of a trace in sentences.';
+COMMENT ON FUNCTION retail.explain_parcel(jsonb, int, timestamptz, int) IS 'A parcel of a trace in sentences; part of explain_decision(). Reads names and calendars as the caller may see them.';
 
 CREATE FUNCTION retail.explain_decision(trace jsonb, decided_at timestamptz) RETURNS SETOF text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -88,7 +88,7 @@ BEGIN
 		RETURN NEXT format('Left out, though stock lies there: %s%s.', others, CASE WHEN unnamed > 0 THEN format(' and %s more', unnamed) ELSE '' END);
 	END IF;
 END $$;
-COMMENT ON FUNCTION retail.explain_decision(jsonb, timestamptz) IS 'Internal: the trace of a decision in sentences.';
+COMMENT ON FUNCTION retail.explain_decision(jsonb, timestamptz) IS 'The trace of a decision in sentences, also that of quote_order(); part of explain_order().';
 
 CREATE FUNCTION retail.explain_order(channel text, external_no text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
