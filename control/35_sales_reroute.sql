@@ -234,6 +234,29 @@ END $$;
 COMMENT ON FUNCTION retail.reject_shipment(bigint, text, jsonb, text, text, timestamptz) IS
 'A node refuses a parcel or pick-up that has not left, or lines [{"sku", "qty"}] of it. reason: not_found (the units are booked out, what nobody was promised there waits on quality hold for count_stock()), damaged (they move to damaged), closed or capacity (the node gets nothing new until its local midnight). A parcel is routed again without the node, as often as the policy says, else it waits in retail.order_exception; for a pick-up the customer is asked (event pick_up_refused, retail.order_question). What the customer pays stays. Idempotent by rejection_no within the parcel, and for a whole parcel without one. Returns {rejection_id, shipment_id, units, outcome: rerouted|exception|asked, parcels?, promised_at?, exception_id?, sqlstate?, detail?, question_id?, deadline?, replayed}. Raises RT001, RT005, RT006, RT010, RT011, RT014, RT015, RT016, RT030, RT031, RT032, RT040.';
 
+CREATE FUNCTION retail.resolve_intake(exception_id bigint, action text, note text, as_of timestamptz) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	e retail.order_exception;
+BEGIN
+	-- The row of the queue first, as run_allocation() does.
+	PERFORM FROM retail.order_intake i JOIN retail.order_exception x USING (channel_id, external_no) WHERE x.exception_id = $1 FOR UPDATE OF i;
+	SELECT * INTO STRICT e FROM retail.order_exception x WHERE x.exception_id = $1 FOR UPDATE;
+	IF e.state = 'resolved' THEN
+		RETURN jsonb_build_object('exception_id', $1, 'state', e.state, 'resolution', e.resolution, 'replayed', true);
+	ELSIF $2 = 'cancel' THEN
+		UPDATE retail.order_exception x SET state = 'resolved', resolution = 'cancelled', resolved_at = $4, resolved_by = retail.caller(), note = $3 WHERE x.exception_id = $1;
+		RETURN jsonb_build_object('exception_id', $1, 'state', 'resolved', 'resolution', 'cancelled', 'replayed', false);
+	END IF;
+	PERFORM retail.check_argument($2 = 'retry', 'action', $2, 'An order that was never placed can be tried again or cancelled; place it by hand with retail.place_order().');
+	UPDATE retail.order_exception x SET note = $3 WHERE x.exception_id = $1;
+	UPDATE retail.order_intake i SET state = 'queued', sqlstate = NULL, error = NULL, detail = NULL, hint = NULL, decided_at = NULL
+		WHERE i.channel_id = e.channel_id AND i.external_no = e.external_no AND i.state = 'refused';
+	RETURN jsonb_build_object('exception_id', $1, 'state', 'open', 'queued', FOUND, 'replayed', false);
+END $$;
+COMMENT ON FUNCTION retail.resolve_intake(bigint, text, text, timestamptz) IS
+'Internal: what becomes of a submitted order that could not be placed: retry puts it back into the intake queue, whose next decision resolves the exception or tells it the new reason; cancel leaves it refused. Raises RT016.';
+
 CREATE FUNCTION retail.resolve_exception(exception_id bigint, action text, node text DEFAULT NULL, clear_exclusions boolean DEFAULT false, note text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -249,6 +272,9 @@ BEGIN
 	SELECT * INTO e FROM retail.order_exception x WHERE x.exception_id = exception_id;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT006', MESSAGE = 'unknown exception', DETAIL = format('No exception has the key %s.', coalesce(exception_id::text, 'null')), HINT = 'See retail.order_exception.';
+	END IF;
+	IF e.kind = 'intake' THEN
+		RETURN retail.resolve_intake(exception_id, action, note, as_of);
 	END IF;
 	SELECT * INTO o FROM retail.sales_order x WHERE x.order_id = e.order_id FOR UPDATE;
 	SELECT * INTO STRICT e FROM retail.order_exception x WHERE x.exception_id = exception_id FOR UPDATE;
@@ -282,7 +308,7 @@ BEGIN
 	RETURN jsonb_strip_nulls(jsonb_build_object('exception_id', exception_id, 'state', e.state, 'resolution', e.resolution, 'parcels', r.parcels, 'promised_at', r.promised_at, 'replayed', false));
 END $$;
 COMMENT ON FUNCTION retail.resolve_exception(bigint, text, text, boolean, text, timestamptz) IS
-'A person decides what becomes of an order in the exception queue. action: retry (routes it again; clear_exclusions forgets which nodes refused it), node (gives it to the named node, which must have the stock and be able to serve it; refusals do not count), cancel (cancels the units that wait, as cancel_order() does). Idempotent. Returns {exception_id, state, resolution, parcels?, promised_at?, sqlstate?, message?, detail? (why retry did not help), replayed}. Raises RT002, RT006, RT014, RT015, RT016, RT022; with node also RT020, RT021, RT060.';
+'A person decides what becomes of an order in the exception queue. action: retry (routes it again; clear_exclusions forgets which nodes refused it), node (gives it to the named node, which must have the stock and be able to serve it; refusals do not count), cancel (cancels the units that wait, as cancel_order() does). Of kind intake: retry puts the order back into the intake queue, cancel leaves it refused. Idempotent. Returns {exception_id, state, resolution, parcels?, promised_at?, sqlstate?, message?, detail? (why retry did not help), replayed}. Raises RT002, RT006, RT014, RT015, RT016, RT022; with node also RT020, RT021, RT060.';
 
 CREATE FUNCTION retail.run_exceptions(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(192);
+SELECT plan(206);
 
 -- on hand/reserved/damaged/quality hold of a SKU at a node
 CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql VOLATILE AS $$
@@ -227,6 +227,25 @@ SELECT is(retail.cancel_order('mp', 'Q4', '[{"sku": "T", "qty": 1}]', as_of => '
 SELECT is(pg_temp.exception('Q4') || ' ' || pg_temp.lines('Q4'), 'no_plan RT020 open 0 T:2=0+1+1', '... the other waits');
 SELECT is(retail.cancel_order('mp', 'Q4', as_of => '2026-03-04 06:41+00') ->> 'status', 'cancelled', '... until it is cancelled as well');
 SELECT is(pg_temp.exception('Q4'), 'no_plan RT020 resolved 0 cancelled', '... and leaves the queue');
+SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
+
+-- an order that was submitted and could not be placed
+SELECT lives_ok($$ SELECT retail.submit_orders('[{"channel": "mp", "external_no": "I1", "lines": [{"sku": "T", "qty": 50}], "destination": {"region": "CN"}, "payment": "on_delivery"},
+	{"channel": "mp", "external_no": "I2", "lines": [{"sku": "T", "qty": 60}], "destination": {"region": "CN"}}]', '2026-03-04 07:00+00'), retail.run_allocation('2026-03-04 07:01+00') $$, 'two orders that nobody can serve');
+CREATE FUNCTION pg_temp.intake(no text, action text, at timestamptz DEFAULT '2026-03-04 08:00+00', node text DEFAULT NULL) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+	SELECT retail.resolve_exception((SELECT e.exception_id FROM retail.order_exception e WHERE e.external_no = $1), $2, $4, note => '查过', as_of => $3) - 'exception_id' $$;
+SELECT is((SELECT string_agg(concat_ws(' ', e.external_no, e.kind, e.sqlstate, e.state), ', ' ORDER BY e.external_no) FROM retail.order_exception e WHERE e.kind = 'intake'), 'I1 intake RT021 open, I2 intake RT021 open', '... wait in the same queue');
+SELECT is(pg_temp.intake('I2', 'cancel'), '{"state": "resolved", "replayed": false, "resolution": "cancelled"}', 'one is given up');
+SELECT is(pg_temp.intake('I2', 'retry') ->> 'replayed', 'true', '... for good');
+SELECT is((SELECT (retail.intake_status('mp', 'I2')).state), 'refused', '... and stays refused');
+SELECT raises('RT016', $$ SELECT pg_temp.intake('I1', 'node', node => 'N1') $$, 'one that was never placed is not placed by hand here');
+SELECT is(pg_temp.intake('I1', 'retry'), '{"state": "open", "queued": true, "replayed": false}', 'the other is tried again');
+SELECT is(pg_temp.intake('I1', 'retry'), '{"state": "open", "queued": false, "replayed": false}', '... once, while it is queued');
+SELECT lives_ok($$ SELECT retail.run_allocation('2026-03-04 08:01+00') $$);
+SELECT is((SELECT concat_ws(' ', e.state, e.tries, e.note) FROM retail.order_exception e WHERE e.external_no = 'I1'), 'open 1 查过', '... in vain');
+SELECT lives_ok($$ SELECT retail.resume_node('N1'), retail.receive_stock('RT2', 'N1', '[{"sku": "T", "qty": 60}]', '2026-03-04 08:02+00') $$, 'stock comes in');
+SELECT lives_ok($$ SELECT pg_temp.intake('I1', 'retry'), retail.run_allocation('2026-03-04 08:03+00') $$, '... and it is tried again');
+SELECT is((SELECT e.state || ' ' || e.resolution FROM retail.order_exception e WHERE e.external_no = 'I1'), 'resolved placed', '... and placed');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
 -- what the check finds
