@@ -37,7 +37,8 @@ BEGIN
 				 WHEN leaves::date = ordered::date THEN format('decided %s, in time for that day''s collection (cut-off %s)', to_char(ordered, 'HH24:MI'), to_char(node.cut_off, 'HH24:MI'))
 				 ELSE format('decided %s, so this is the first collection that it can make (cut-off %s%s)', to_char(ordered, 'FMDy FMDD Mon HH24:MI'), to_char(node.cut_off, 'HH24:MI'),
 					coalesce('; opening hours "' || node.calendar || '"', '')) END);
-		RETURN NEXT format('  It is promised for %s, %s hours later%s.', to_char((p ->> 'promised_at')::timestamptz AT TIME ZONE node.time_zone, 'FMDy FMDD Mon HH24:MI'),
+		RETURN NEXT format('  %s %s, %s hours later%s.', CASE p ->> 'kind' WHEN 'ship_to_store' THEN 'It can be collected' ELSE 'It is promised for' END,
+			to_char((p ->> 'promised_at')::timestamptz AT TIME ZONE node.time_zone, 'FMDy FMDD Mon HH24:MI'),
 			trim_scale(round(extract(epoch FROM (p ->> 'promised_at')::timestamptz - (p ->> 'ship_by')::timestamptz) / 3600, 1)),
 			CASE WHEN (p ->> 'lateness')::numeric > 0 THEN format('; the policy aims at %s hours from the order', target_hours) END);
 	ELSE
@@ -107,7 +108,8 @@ BEGIN
 			coalesce('"' || left(external_no, 200) || '"', 'null')), HINT = 'Check channel and number.';
 	END IF;
 	RETURN NEXT format('Order %s of channel %s: %s%s.', external_no, channel, (SELECT string_agg(format('%s %s', l.quantity, k.code), ', ' ORDER BY l.line_no)
-		FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = o.order_id), CASE o.fulfilment WHEN 'ship' THEN ' to ' || o.region WHEN 'pick_up' THEN ' for pick-up at ' || o.pick_up ELSE ' at the till of ' || o.pick_up END);
+		FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = o.order_id), CASE o.fulfilment WHEN 'ship' THEN ' to ' || o.region WHEN 'pick_up' THEN ' for pick-up at ' || o.pick_up
+			WHEN 'ship_to_store' THEN ', to be collected at ' || o.pick_up ELSE ' at the till of ' || o.pick_up END);
 	FOR d IN SELECT x.decided_at, x.trace FROM retail.allocation_decision x WHERE x.order_id = o.order_id ORDER BY x.decided_at LOOP
 		n := n + 1;
 		IF n > 1 THEN

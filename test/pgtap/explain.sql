@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = error;
 SET TIME ZONE 'America/New_York';		-- the text does not depend on it
-SELECT plan(17);
+SELECT plan(19);
 
 SELECT retail.put_region('CN', '中国'), retail.put_region('SH', '上海', 'CN', 31.23, 121.47), retail.put_channel('app', 'App', 'app'), retail.put_channel('pos', 'POS', 'pos'), retail.put_calendar('never', 'Never', '{}'),
 	retail.put_sku('A', 'A', 500, list_price => 10), retail.put_carrier_service('std', 'C', 'std'), retail.put_lane('std', 'CN', 'z', 24, from_region => 'CN'), retail.put_rate_card('std', 'z', 1000, 5, 1000, 1),
@@ -50,6 +50,9 @@ SELECT is(retail.cancel_order('app', 'O1', as_of => '2026-03-02 03:00+00') ->> '
 SELECT is(pg_temp.line('O1', 'cancelled'), 'The order was cancelled.', '... and the text says so');
 SELECT retail.record_sale('pos', 'T1', 'DEAR', '[{"sku": "A", "qty": 1, "price": 10}]', '2026-03-02 03:00+00') \g /dev/null
 SELECT is((SELECT string_agg(l, '|') FROM retail.explain_order('pos', 'T1') l), 'Order T1 of channel pos: 1 A at the till of DEAR.|Nothing had to be decided.', 'a sale at a till');
+SELECT retail.put_node('OTHER', 'other', 'store', 'SH', can_pick_up => true), retail.place_order('app', 'S1', '[{"sku": "A", "qty": 1}]', NULL, 'ship_to_store', 'OTHER', payment => 'on_delivery', as_of => '2026-03-02 02:00+00') \g /dev/null
+SELECT is(pg_temp.line('S1', '^(Order|  It can)'), 'Order S1 of channel app: 1 A, to be collected at OTHER.|  It can be collected Tue 3 Mar 17:00, 25 hours later.', 'sent to a store');
+SELECT is((SELECT count(*) FROM retail.quote_order('app', '[{"sku": "A", "qty": 1}]', '{"region": "SH"}', as_of => '2026-03-02 02:00+00') q, retail.explain_decision(q.trace, '2026-03-02 02:00+00') l WHERE l ~ '^Parcel'), 1::bigint, 'a quote can be explained too');
 SELECT is((SELECT count(*) FROM retail.explain_decision('{}', now())), 1::bigint, 'a trace of an older version has less to tell');
 SELECT is((SELECT count(*) FROM retail.check_integrity()), 0::bigint, 'the books are right');
 SELECT * FROM finish();
