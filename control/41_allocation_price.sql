@@ -41,14 +41,14 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT016', MESSAGE = 'two prices of one SKU at one node', DETAIL = format('SKU "%s" at node "%s".', bad.sku, bad.node),
 			HINT = 'Name each pair once.';
 	END IF;
-	-- In key order: two feeds at once do not deadlock.
+	-- One feed at a time: what it does not name it leaves as the one before wrote it.
+	PERFORM pg_advisory_xact_lock(hashtext('pg_retail'), 40);
 	INSERT INTO retail.stock_price AS s (sku_id, node_id, scarcity, markdown, updated_at)
 		SELECT k.sku_id, x.node_id, coalesce((e.p ->> 'scarcity')::numeric, old.scarcity, 0), coalesce((e.p ->> 'markdown')::numeric, old.markdown, 0), as_of
 		FROM jsonb_array_elements(prices) e (p) JOIN retail.sku k ON k.code = e.p ->> 'sku' JOIN retail.node x ON x.code = e.p ->> 'node'
 		LEFT JOIN retail.stock_price old ON old.sku_id = k.sku_id AND old.node_id = x.node_id
 		WHERE (coalesce((e.p ->> 'scarcity')::numeric, old.scarcity, 0), coalesce((e.p ->> 'markdown')::numeric, old.markdown, 0))
 			IS DISTINCT FROM (coalesce(old.scarcity, 0), coalesce(old.markdown, 0))
-		ORDER BY 1, 2
 		ON CONFLICT ON CONSTRAINT stock_price_pkey DO UPDATE SET scarcity = excluded.scarcity, markdown = excluded.markdown, updated_at = excluded.updated_at;
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	RETURN changed;
@@ -86,6 +86,7 @@ DECLARE
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
 	as_of := retail.effective_time(as_of);
+	PERFORM pg_advisory_xact_lock(hashtext('pg_retail'), 40);
 	WITH RECURSIVE family (category_id, ancestor_id, depth) AS (
 		SELECT c.category_id, c.category_id, 0 FROM retail.category c
 		UNION ALL
@@ -119,7 +120,7 @@ BEGIN
 	), written AS (
 		INSERT INTO retail.stock_price AS s (sku_id, node_id, markdown, updated_at)
 		SELECT w.sku_id, w.node_id, w.markdown, as_of FROM wanted w LEFT JOIN retail.stock_price p USING (sku_id, node_id)
-		WHERE w.markdown <> coalesce(p.markdown, 0) ORDER BY 1, 2
+		WHERE w.markdown <> coalesce(p.markdown, 0)
 		ON CONFLICT ON CONSTRAINT stock_price_pkey DO UPDATE SET markdown = excluded.markdown, updated_at = excluded.updated_at
 		RETURNING 1
 	)

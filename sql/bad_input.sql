@@ -335,6 +335,15 @@ SELECT status FROM retail.place_order('app', '1 MB', '[{"sku": "A1", "qty": 1}]'
 SELECT status FROM retail.place_order('app', 'deep', '[{"sku": "A1", "qty": 1}]', ('{"region": "BJ", "recipient": ' || repeat('[', 1000) || repeat(']', 1000) || '}')::jsonb, as_of => '2026-03-02 02:00+00');
 SELECT external_no, pg_column_size(recipient) > 1000, length(recipient::text) FROM retail.sales_order WHERE external_no IN ('1 MB', 'deep') ORDER BY 1;
 SELECT status, freight_total FROM retail.place_order('app', repeat('長', 200), '[{"sku": "A1", "qty": 1}]', '{"region": "BJ"}', freight => 0, as_of => '2026-03-02 02:00+00');
+-- a capacity below what is promised: promises stand, nothing more is promised for that day
+SELECT retail.put_node('W1', '北京仓', 'warehouse', region => 'BJ', daily_capacity => 1) > 0;
+SELECT node, day, promised > capacity, room, over_promised = promised - 1 FROM retail_bi.node_capacity;
+SELECT parcels -> 0 ->> 'node', parcels -> 0 ->> 'full_on', parcels -> 0 ->> 'ship_by' FROM retail.place_order('app', 'next day', '[{"sku": "A1", "qty": 1}]', '{"region": "BJ"}', as_of => '2026-03-02 02:00+00');
+-- a shadow of weights that cannot be weighed does not touch an order
+SELECT retail.put_allocation_policy('absurd', 'shadow', split_penalty => 1000000, lateness_per_day => 1000000, target_hours => 0, scarcity_weight => 1000, markdown_weight => 1000),
+	retail.put_stock_prices('[{"sku": "A1", "node": "W1", "scarcity": 1000000}, {"sku": "A1", "node": "W2", "markdown": 1000000}]');
+SELECT status FROM retail.place_order('app', 'absurd', '[{"sku": "A1", "qty": 1}]', '{"region": "BJ"}', as_of => '2026-03-02 02:00+00');
+SELECT x.status, s.status, s.reason, s.cost FROM retail.allocation_shadow s JOIN retail.sales_order x USING (order_id) WHERE x.external_no = 'absurd';
 SELECT count(*) FROM retail.check_integrity();
 ROLLBACK;
 
