@@ -410,7 +410,7 @@ COMMENT ON FUNCTION retail.order_money_violations() IS 'Internal: invariant 7, o
 CREATE FUNCTION retail.order_unit_violations() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
 	WITH piece AS (
-		SELECT p.order_id, p.line_no, sum(p.quantity) FILTER (WHERE s.status <> 'cancelled') AS planned, sum(p.quantity) FILTER (WHERE s.shipped_at IS NOT NULL) AS gone
+		SELECT p.order_id, p.line_no, sum(p.quantity) FILTER (WHERE s.status <> 'cancelled') AS planned, sum(p.quantity) FILTER (WHERE s.status IN ('shipped', 'delivered') OR (s.status = 'ready' AND s.shipped_at IS NOT NULL)) AS gone
 		FROM retail.shipment_line p JOIN retail.shipment s USING (shipment_id) GROUP BY 1, 2
 	), promise AS (
 		SELECT r.order_id, r.line_no, sum(r.open_quantity) AS open, sum(r.released_quantity) FILTER (WHERE r.state = 'expired') AS expired, sum(r.shipped_quantity) AS shipped
