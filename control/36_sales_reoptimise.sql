@@ -85,7 +85,7 @@ BEGIN
 			AND o.placed_at > as_of - interval '1 minute' * (SELECT p.reoptimise_minutes FROM retail.allocation_policy p
 				WHERE p.status = 'active' AND (p.channel_id = o.channel_id OR p.channel_id IS NULL) ORDER BY p.channel_id NULLS LAST LIMIT 1)
 			AND o.order_id IN (SELECT retail.may_replan(ARRAY[o.order_id], as_of))
-		ORDER BY o.placed_at, o.order_id LIMIT 1000 FOR UPDATE OF o SKIP LOCKED) d;
+		ORDER BY (SELECT count(*) FROM retail.shipment s WHERE s.order_id = o.order_id AND s.status = 'planned') = 1, o.placed_at, o.order_id LIMIT 1000 FOR UPDATE OF o SKIP LOCKED) d;
 	-- Now that they are locked: what became of them before that.
 	candidates := ARRAY(SELECT r FROM retail.may_replan(candidates, as_of) r ORDER BY r);
 	IF cardinality(candidates) = 0 THEN
@@ -110,7 +110,7 @@ BEGIN
 		found.cost_before - found.cost_after);
 END $$;
 COMMENT ON FUNCTION retail.run_reoptimise(timestamptz) IS
-'The second look: plans orders again together that were placed within the cool-down of their policy (reoptimise_minutes) and whose parcels are not released yet, where that costs less in total; no order is promised later than before. Each that changes has an event of kind replanned, with cost and parcels before and after. At most 1000 orders, those placed first. Safe to run twice at once and again. Says what it saved. Task reoptimise, not enabled at first. Raises RT014.';
+'The second look: plans orders again together that were placed within the cool-down of their policy (reoptimise_minutes) and whose parcels are not released yet, where that costs less in total; no order is promised later than before. Each that changes has an event of kind replanned, with cost and parcels before and after. At most 1000 orders, those in several parcels first. Safe to run twice at once and again. Says what it saved. Task reoptimise, not enabled at first. Raises RT014.';
 
 GRANT EXECUTE ON FUNCTION retail.release_parcels(text, timestamptz, timestamptz), retail.pick_list(text) TO retail_admin, retail_app, retail_store;
 GRANT EXECUTE ON FUNCTION retail.run_reoptimise(timestamptz) TO retail_admin, retail_app;
