@@ -334,8 +334,11 @@ WriteStep(RowSet *set)
 	set->outcome = WriteOrders(placements, set->n, set->wait, &set->shortage);
 }
 
-/* An order of this number was placed directly: is it the same? */
-static void
+/*
+ * Looks whether an order of this number was placed directly, and says what that
+ * makes of the row; false when there is none.
+ */
+static bool
 FindPlaced(BatchRow *row)
 {
 	Datum values[3] = {Int64GetDatum(row->channel_id),
@@ -343,15 +346,13 @@ FindPlaced(BatchRow *row)
 					   row->placement.request_hash};
 
 	RetailExecute(&select_placed, values, NULL, false, SPI_OK_SELECT);
-	if (SPI_processed == 0) /* a snapshot of the transaction does not see it */
-		ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				errmsg("order \"%s\" is being placed by another transaction",
-					   row->placement.external_no));
+	if (SPI_processed == 0)
+		return false;
 	if (RetailCellBool(0, 2))
 	{
 		row->state = ROW_PLACED;
 		row->placement.order_id = RetailCellInt64(0, 1, NULL);
-		return;
+		return true;
 	}
 	row->state = ROW_REFUSED;
 	row->error.sqlstate = RT_NUMBER_REUSED;
@@ -360,6 +361,7 @@ FindPlaced(BatchRow *row)
 		"Order \"%s\" of channel \"%s\" was placed with other content.",
 		row->placement.external_no, row->input.channel);
 	row->error.hint = "Use a new number for a new order.";
+	return true;
 }
 
 /* Takes a decided order out of the ledger. */
@@ -441,8 +443,11 @@ PlaceRows(Batch *batch, BatchRow **rows, int n)
 	for (int i = 0; i < set.n; i++)
 	{
 		Undecide(batch, rows[i], ROW_PLACED);
-		if (rows[i]->placement.order_id == 0)
-			FindPlaced(rows[i]);
+		if (rows[i]->placement.order_id == 0 && !FindPlaced(rows[i]))
+			ereport(
+				ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				errmsg("order \"%s\" is being placed by another transaction",
+					   rows[i]->placement.external_no));
 	}
 }
 
@@ -464,6 +469,10 @@ AllocateBatch(Batch *batch)
 		if (batch->rows[i].state == ROW_DECIDED)
 			rows[n++] = &batch->rows[i];
 	PlaceRows(batch, rows, n);
+	/* What is missing may have gone to this very order, placed directly. */
+	for (int i = 0; i < batch->n; i++)
+		if (batch->rows[i].state == ROW_REFUSED)
+			FindPlaced(&batch->rows[i]);
 }
 
 /* Sets a text of a result, null when there is none. */
