@@ -13,7 +13,7 @@ use File::Basename qw(dirname);
 use Exporter 'import';
 
 our @EXPORT = qw(new_server install make_chain stock_chain error_of integrity_ok worker_pid wait_for_worker
-  run_pgbench sqlstates log_position no_crash_ok fingerprint);
+  run_pgbench kill_server sqlstates log_position no_crash_ok fingerprint);
 
 # As scripts/tap.sh says it; worked out here for somebody who runs one test by hand.
 BEGIN
@@ -28,6 +28,7 @@ BEGIN
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 # ---- servers ------------------------------------------------------------------------------------------
 
@@ -165,6 +166,39 @@ sub run_pgbench
 	my $status = $? >> 8;
 	note(join("\n", grep { /number of transactions|number of failed|latency average|tps/ } split /\n/, $out));
 	return ($status, "$out$err");
+}
+
+# ---- a crash ------------------------------------------------------------------------------------------
+
+# Stops the server dead: the postmaster cannot start another child, then all of them are killed.
+sub kill_server
+{
+	my ($node) = @_;
+	my $postmaster = $node->{_pid};
+	kill 'STOP', $postmaster;
+	my @children = map { /^(\d+)$/ ? $1 : () } split /\s+/, children_of($postmaster);
+	kill 'KILL', $postmaster, @children;
+	$node->{_pid} = undef;
+	# Shared memory is free when the last of them is gone.
+	for (1 .. 600)
+	{
+		last unless grep { kill 0, $_ } @children;
+		usleep(100_000);
+	}
+	return scalar @children;
+}
+
+sub children_of
+{
+	my ($parent) = @_;
+	my @children;
+	for my $file (glob '/proc/[0-9]*/stat')
+	{
+		open(my $stat, '<', $file) or next;
+		my $line = <$stat>;
+		push @children, $1 if defined $line && $line =~ /^(\d+) \(.*\) \S (\d+) / && $2 == $parent;
+	}
+	return join(' ', @children);
 }
 
 # ---- the server's log ------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 my $clients = 8;
 my $rounds = 3;
@@ -79,36 +78,6 @@ sub be_client
 	POSIX::_exit(0);
 }
 
-# Stops the server dead: the postmaster cannot start another child, then all of them are killed.
-sub kill_server
-{
-	my $postmaster = $node->{_pid};
-	kill 'STOP', $postmaster;
-	my @children = map { /^(\d+)$/ ? $1 : () } split /\s+/, slurp_children($postmaster);
-	kill 'KILL', $postmaster, @children;
-	$node->{_pid} = undef;
-	# Shared memory is free when the last of them is gone.
-	for (1 .. 600)
-	{
-		last unless grep { kill 0, $_ } @children;
-		usleep(100_000);
-	}
-	return scalar @children;
-}
-
-sub slurp_children
-{
-	my ($parent) = @_;
-	my @children;
-	for my $file (glob '/proc/[0-9]*/stat')
-	{
-		open(my $stat, '<', $file) or next;
-		my $line = <$stat>;
-		push @children, $1 if defined $line && $line =~ /^(\d+) \(.*\) \S (\d+) / && $2 == $parent;
-	}
-	return join(' ', @children);
-}
-
 # ---- rounds --------------------------------------------------------------------------------------------------
 
 for my $round (1 .. $rounds)
@@ -125,7 +94,7 @@ for my $round (1 .. $rounds)
 	my $before = $round == 1 ? 0 : $node->safe_psql('shop', 'SELECT count(*) FROM retail.sales_order');
 	ok($node->poll_query_until('shop', "SELECT count(*) >= $before + " . 150 * $round . " FROM retail.sales_order"), "round $round: clients are at work");
 	$node->safe_psql('shop', 'CHECKPOINT') if $round == 2;
-	cmp_ok(kill_server(), '>=', $clients, "round $round: the server and its processes are killed");
+	cmp_ok(kill_server($node), '>=', $clients, "round $round: the server and its processes are killed");
 	waitpid($_, 0) for @pids;
 
 	$node->start;
