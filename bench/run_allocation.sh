@@ -36,6 +36,38 @@ measure_orders() {
 	done
 }
 
+# Orders of the intake queue that are decided, submission included: two clients submit a hundred orders in a call and decide a
+# batch, for there are no more processors than that to use; the function written by hand runs with 16.
+measure_batch() {
+	local run before
+	say "the intake queue"
+	: >"$RATES/batch"
+	: >"$RATES/batch_peer"
+	for run in $(seq "$RUNS"); do
+		before=$(sql -c "SELECT count(*) FROM retail.order_intake WHERE state = 'placed'")
+		pgb submit_orders 2 >&2
+		sql -c "SELECT (count(*) - $before) * 3.0 / $SECONDS_A_RUN FROM retail.order_intake WHERE state = 'placed'" >>"$RATES/batch"
+		awk '{ print $1 * 3 }' <<<"$(pgb peer_place_order 16)" >>"$RATES/batch_peer"
+		say "  $(printf 'lines/s: ours %.0f, by hand %.0f' "$(tail -n 1 "$RATES/batch")" "$(tail -n 1 "$RATES/batch_peer")")"
+	done
+	paste "$RATES/batch" "$RATES/batch_peer" | awk '{ print $1 / $2 }' |
+		figure allocation.batch ratio "hand-written PL/pgSQL, 16 clients, lines/s"
+	figure allocation.batch_rate lines/s "(information: ours, through the intake queue)" <"$RATES/batch"
+}
+
+# A flash sale through the queue: 64 clients submit one order a transaction and one decides batches beside them. What counts
+# is what was decided in that time.
+flash_sale() {
+	local before
+	before=$(sql -c "SELECT count(*) FROM retail.order_intake WHERE state = 'placed'")
+	pgb submit_hot_order 64 >"$RATES/submitted" &
+	pgb run_allocation 1 >&2
+	wait $!
+	sql -c "SELECT (count(*) - $before) / $SECONDS_A_RUN::float8 FROM retail.order_intake WHERE state = 'placed'" >>"$RATES/flash_sale.64"
+	sql -c "DELETE FROM retail.order_intake WHERE state = 'queued'" >&2
+	say "  $(printf 'submitted %.0f/s, decided %.0f/s' "$(cat "$RATES/submitted")" "$(tail -n 1 "$RATES/flash_sale.64")")"
+}
+
 # One SKU that lies at one node, which no parcel limit stops.
 measure_hot() {
 	local oversold
@@ -48,9 +80,15 @@ INSERT INTO peer.node SELECT node_id, code, point(longitude * cosd(33), latitude
 INSERT INTO peer.stock SELECT sku_id, node_id, on_hand FROM retail.stock JOIN retail.sku USING (sku_id) WHERE code = 'FLASH';
 SQL
 	alternate 64 hot_order peer_hot_order
-	ratios hot_order peer_hot_order 64 | figure allocation.hot.64 ratio "the same PL/pgSQL with FOR UPDATE, orders/s"
+	: >"$RATES/flash_sale.64"
+	for _ in $(seq "$RUNS"); do
+		flash_sale
+	done
+	ratios flash_sale peer_hot_order 64 | figure allocation.hot.64 ratio "the same PL/pgSQL with FOR UPDATE, orders/s"
 	worst allocation.hot lowest
-	figure allocation.hot_rate.64 orders/s "(information: ours)" <"$RATES/hot_order.64"
+	figure allocation.hot_rate.64 orders/s "(information: ours, submitted and decided)" <"$RATES/flash_sale.64"
+	ratios hot_order peer_hot_order 64 | figure allocation.hot_sync.64 ratio "(information: place_order() against the same)"
+	figure allocation.hot_sync_rate.64 orders/s "(information: place_order())" <"$RATES/hot_order.64"
 	oversold=$(sql -c "SELECT count(*) FROM retail.stock s JOIN retail.sku k USING (sku_id) WHERE k.code = 'FLASH'
 		AND (s.reserved > s.on_hand OR s.reserved <> (SELECT sum(r.open_quantity) FROM retail.reservation r WHERE r.sku_id = s.sku_id))")
 	[ "$oversold" = 0 ] || die "the hot SKU was oversold"
@@ -76,5 +114,6 @@ measure_solver() {
 
 make_chain
 measure_orders
+measure_batch
 measure_hot
 measure_solver

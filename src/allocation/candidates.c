@@ -9,6 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "allocation/candidates.h"
+#include "allocation/ledger.h"
 
 #include <math.h>
 
@@ -71,10 +72,9 @@ DateServices(const SourcingRequest *request, const SourcingCandidate *candidate,
 		TimestampTz promise = candidate->departure;
 
 		if (!candidate->collected)
-			promise = HandOver(request,
-							   promise +
-								   candidate->lanes[i]->lead_hours *
-									   USECS_PER_HOUR);
+			promise = HandOver(
+				request,
+				promise + candidate->lanes[i]->lead_hours * USECS_PER_HOUR);
 		services[i].lateness = PromiseLateness(request, promise);
 	}
 }
@@ -136,9 +136,12 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		LeaveOut(rejects, &rejects->incapable, node, "may_not");
 		return false;
 	}
-	if (ships
-			? !CatalogDeparture(node, request->as_of, &candidate->departure)
-			: !CatalogPickUpReady(node, request->as_of, &candidate->departure))
+	if (!ships
+			? !CatalogPickUpReady(node, request->as_of, &candidate->departure)
+			: request->ledger
+			? !LedgerDeparture(request->ledger, node, request->as_of,
+							   &candidate->departure)
+			: !CatalogDeparture(node, request->as_of, &candidate->departure))
 	{
 		LeaveOut(rejects, &rejects->closed, node, "closed");
 		return false;

@@ -76,10 +76,11 @@ CapacityLeft(const SourcingRequest *request, const SourcingCandidate *candidate,
 			 TimestampTz departure, bool read_only)
 {
 	const CatalogNode *node = candidate->node;
-	int64 parcels = CountParcels(node, departure, !read_only);
+	int64 parcels = request->ledger
+		? LedgerParcels(request->ledger, node, departure, CountParcels,
+						!read_only)
+		: CountParcels(node, departure, !read_only);
 
-	if (request->ledger)
-		parcels += LedgerParcels(request->ledger, node, departure);
 	return (int) Max(node->daily_capacity - parcels, 0);
 }
 

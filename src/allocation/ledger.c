@@ -39,20 +39,31 @@ typedef struct Load
 {
 	LoadKey key;
 	int parcels;
+	int64 written; /* what the tables say; -1: not counted yet */
 } Load;
+
+typedef struct Departure
+{
+	int64 node_id;
+	bool open;
+	TimestampTz departure;
+} Departure;
 
 struct SourcingLedger
 {
 	MemoryContext context;
 	HTAB *skus;
 	HTAB *loads;
+	HTAB *departures; /* of all orders: they are of one time */
+	bool asked_due;
+	bool due; /* is any hold due? */
 };
 
 /* Makes an empty ledger in the current memory context. */
 SourcingLedger *
 LedgerCreate(void)
 {
-	SourcingLedger *ledger = palloc(sizeof(SourcingLedger));
+	SourcingLedger *ledger = palloc0(sizeof(SourcingLedger));
 	HASHCTL control = {0};
 
 	ledger->context = CurrentMemoryContext;
@@ -65,6 +76,10 @@ LedgerCreate(void)
 	control.entrysize = sizeof(Load);
 	ledger->loads = hash_create("pg_retail ledger of parcels", 256, &control,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(Departure);
+	ledger->departures = hash_create("pg_retail departures", 512, &control,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return ledger;
 }
 
@@ -112,7 +127,10 @@ FindLoad(SourcingLedger *ledger, const CatalogNode *node, TimestampTz departure)
 	key.day = begin;
 	load = hash_search(ledger->loads, &key, HASH_ENTER, &found);
 	if (!found)
+	{
 		load->parcels = 0;
+		load->written = -1;
+	}
 	return load;
 }
 
@@ -167,10 +185,57 @@ LedgerApply(SourcingLedger *ledger, const SourcingRequest *request,
 	}
 }
 
-/* Counts the parcels that the plans in the ledger send from a node on a day. */
-int
+/*
+ * Counts the parcels of a node on a day, written and planned; the tables are
+ * asked once.
+ */
+int64
 LedgerParcels(SourcingLedger *ledger, const CatalogNode *node,
-			  TimestampTz departure)
+			  TimestampTz departure, CountFunction count, bool latest)
 {
-	return FindLoad(ledger, node, departure)->parcels;
+	Load *load = FindLoad(ledger, node, departure);
+
+	if (load->written < 0)
+		load->written = count(node, departure, latest);
+	return load->written + load->parcels;
+}
+
+/* Tells whether any hold is due; asked once, most of the time none is. */
+bool
+LedgerSeesDue(SourcingLedger *ledger, Datum as_of, bool (*ask)(Datum as_of))
+{
+	if (!ledger->asked_due)
+	{
+		ledger->due = ask(as_of);
+		ledger->asked_due = true;
+	}
+	return ledger->due;
+}
+
+/* Forgets what the tables said: they have changed. */
+void
+LedgerRecount(SourcingLedger *ledger)
+{
+	HASH_SEQ_STATUS status;
+	Load *load;
+
+	ledger->asked_due = false;
+	hash_seq_init(&status, ledger->loads);
+	while ((load = hash_seq_search(&status)) != NULL)
+		load->written = -1;
+}
+
+/* Finds when a parcel leaves a node, as CatalogDeparture() does, once. */
+bool
+LedgerDeparture(SourcingLedger *ledger, const CatalogNode *node,
+				TimestampTz as_of, TimestampTz *departure)
+{
+	bool found;
+	Departure *entry =
+		hash_search(ledger->departures, &node->id, HASH_ENTER, &found);
+
+	if (!found)
+		entry->open = CatalogDeparture(node, as_of, &entry->departure);
+	*departure = entry->departure;
+	return entry->open;
 }

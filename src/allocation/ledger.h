@@ -13,12 +13,22 @@
 
 #include "allocation/sourcing.h"
 
+/* Counts the parcels of a node that are written, on the day of a departure. */
+typedef int64 (*CountFunction)(const CatalogNode *node, TimestampTz departure,
+							   bool latest);
+
 extern SourcingLedger *LedgerCreate(void);
 extern void LedgerPost(SourcingLedger *ledger, const SourcingRequest *request,
 					   const SourcingResult *result, int sign);
 extern void LedgerApply(SourcingLedger *ledger, const SourcingRequest *request,
 						SourcingResult *result);
-extern int LedgerParcels(SourcingLedger *ledger, const CatalogNode *node,
-						 TimestampTz departure);
+extern int64
+LedgerParcels(SourcingLedger *ledger, const CatalogNode *node,
+			  TimestampTz departure, CountFunction count, bool latest);
+extern bool
+LedgerSeesDue(SourcingLedger *ledger, Datum as_of, bool (*ask)(Datum as_of));
+extern void LedgerRecount(SourcingLedger *ledger);
+extern bool LedgerDeparture(SourcingLedger *ledger, const CatalogNode *node,
+							TimestampTz as_of, TimestampTz *departure);
 
 #endif /* PG_RETAIL_LEDGER_H */

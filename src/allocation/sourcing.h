@@ -58,7 +58,7 @@ typedef struct SourcingRequest
 	TimestampTz placed_at; /* when the target of the policy began to run */
 	int n_returned;
 	const ReturnedUnits *returned; /* by SKU and node */
-	SourcingLedger *ledger; /* NULL: it is decided alone */
+	SourcingLedger *ledger;		   /* NULL: it is decided alone */
 	bool stock_anew; /* read stock from the table, not the cache */
 	int n_lines;
 	SourcingLine *lines;
@@ -94,7 +94,7 @@ typedef struct SourcingCandidate
 	TimestampTz first_departure; /* before a full day moved it */
 	const CatalogLane **lanes;	 /* by service of the solver's node */
 	bool capacity_known;		 /* the solver's node has its limit */
-	bool collected; /* the customer comes: no carrier, no lanes */
+	bool collected;				 /* the customer comes: no carrier, no lanes */
 } SourcingCandidate;
 
 typedef struct SourcingResult

@@ -16,6 +16,8 @@
  */
 #include "allocation/stock_view.h"
 
+#include "allocation/ledger.h"
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -35,6 +37,11 @@ static RetailStatement select_expired = {
 	" WHERE state = 'held' AND expires_at <= $2 AND sku_id = ANY ($1) GROUP BY 1, 2",
 	2,
 	{INT8ARRAYOID, TIMESTAMPTZOID}};
+
+static RetailStatement select_due = {
+	"SELECT EXISTS (SELECT FROM retail.reservation WHERE state = 'held' AND expires_at <= $1)",
+	1,
+	{TIMESTAMPTZOID}};
 
 static RetailStatement select_safety = {
 	"SELECT sku_id, node_id, quantity, channel_id IS NOT NULL FROM retail.safety_stock"
@@ -350,6 +357,14 @@ ReadCache(const SourcingRequest *request, bool read_only, StockView *view)
 	}
 }
 
+/* Tells whether any hold at all is due. */
+static bool
+AnythingDue(Datum as_of)
+{
+	RetailExecute(&select_due, &as_of, NULL, false, SPI_OK_SELECT);
+	return RetailCellBool(0, 1);
+}
+
 /* Adds what due holds give back; tells whether there are any. */
 static bool
 AddDueHolds(const SourcingRequest *request, Datum skus, bool read_only,
@@ -358,6 +373,9 @@ AddDueHolds(const SourcingRequest *request, Datum skus, bool read_only,
 	Datum values[2] = {
 		skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
 
+	if (request->ledger &&
+		!LedgerSeesDue(request->ledger, values[1], AnythingDue))
+		return false;
 	RetailExecute(&select_expired, values, NULL, read_only, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{

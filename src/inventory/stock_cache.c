@@ -306,8 +306,8 @@ StockCacheInit(void)
 		"pg_retail.stock_cache_max_age",
 		"Time after which stock levels in shared memory are read anew.",
 		"Bounds how long a change is overlooked that bypassed the functions.",
-		&stock_cache_max_age, 3600, 1, 86400, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL,
-		NULL);
+		&stock_cache_max_age, 3600, 1, 86400, PGC_SIGHUP, GUC_UNIT_S, NULL,
+		NULL, NULL);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	DefineCustomIntVariable(

@@ -399,10 +399,14 @@ DecideAgain(RowSet *set, bool give_up)
 {
 	int n = 0;
 
+	LedgerRecount(set->batch->ledger);
 	for (int i = 0; i < set->n; i++)
 		if (IsAffected(set->rows[i], &set->shortage))
+		{
 			Undecide(set->batch, set->rows[i],
 					 give_up ? ROW_LEFT : ROW_WAITING);
+			set->rows[i]->placement.order->sourcing.stock_anew = true;
+		}
 	StepThrough(DecideStep, set);
 	for (int i = 0; i < set->n; i++)
 		if (set->rows[i]->state == ROW_DECIDED)
