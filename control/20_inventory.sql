@@ -215,7 +215,7 @@ END $$;
 COMMENT ON FUNCTION retail.count_stock(text, text, jsonb, timestamptz, boolean, text) IS
 'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0. Ends the quality hold of goods that were to be counted (retail.stock_recount). Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
 
-CREATE FUNCTION retail.transfer_out(document_no text, from_node text, to_node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
+CREATE FUNCTION retail.transfer_out(document_no text, from_node text, to_node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL, expected_at timestamptz DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
 	n bigint := retail.node_id(from_node, 'known');
@@ -227,6 +227,7 @@ DECLARE
 	lacking record;
 BEGIN
 	PERFORM retail.check_node_access(n);
+	PERFORM retail.check_argument(coalesce(expected_at >= as_of AND expected_at < '2100-01-01 00:00+00', true), 'expected_at', expected_at::text, 'Give a time after as_of and before the year 2100, or null.', 'RT014');
 	IF n = dest THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT016', MESSAGE = 'a transfer needs two nodes', DETAIL = format('Both are %s.', from_node),
 			HINT = 'Name another node to receive the goods.';
@@ -254,15 +255,15 @@ BEGIN
 			DETAIL = format('SKU %s at node %s: %s asked, %s not promised to customers.', lacking.code, from_node, lacking.quantity, greatest(lacking.free, 0)),
 			HINT = 'Send less, or release reservations first.';
 	END IF;
-	INSERT INTO retail.stock_transfer (document_no, from_node_id, to_node_id, sent_at) VALUES (document_no, n, dest, as_of) RETURNING transfer_id INTO the_transfer;
+	INSERT INTO retail.stock_transfer (document_no, from_node_id, to_node_id, sent_at, expected_at) VALUES (document_no, n, dest, as_of, expected_at) RETURNING transfer_id INTO the_transfer;
 	INSERT INTO retail.stock_transfer_line (transfer_id, sku_id, sent) SELECT the_transfer, u.* FROM unnest(l.skus, l.quantities) u;
 	PERFORM retail.post_stock(array_agg(u.sku_id) || due.skus, array_agg(x.node_id) || due.nodes, array_agg(x.counter) || due.counters,
 			array_agg(x.sign * u.quantity) || due.quantities, 'transfer_out', 'transfer', the_transfer, as_of)
 		FROM unnest(l.skus, l.quantities) u (sku_id, quantity), (VALUES (n, 'sellable', -1), (dest, 'in_transit', 1)) x (node_id, counter, sign);
 	RETURN retail.end_document(doc.document_id, jsonb_build_object('document_id', doc.document_id, 'transfer_id', the_transfer, 'skus', cardinality(l.skus), 'units', l.units));
 END $$;
-COMMENT ON FUNCTION retail.transfer_out(text, text, text, jsonb, timestamptz, text) IS
-'Sends goods from a node to another; they are in transit to it until transfer_in(). Units promised to customers cannot leave. Idempotent by document_no. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT016, RT020, RT022, RT030, RT040.';
+COMMENT ON FUNCTION retail.transfer_out(text, text, text, jsonb, timestamptz, text, timestamptz) IS
+'Sends goods from a node to another; they are in transit to it until transfer_in(), and expected there at expected_at (null: two days later). Units promised to customers cannot leave. Idempotent by document_no. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT016, RT020, RT022, RT030, RT040.';
 
 CREATE FUNCTION retail.transfer_in(document_no text, lines jsonb DEFAULT NULL, as_of timestamptz DEFAULT now(), note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -491,17 +492,18 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT n.code, n.kind, s.on_hand, s.reserved - coalesce(e.quantity, 0)::bigint, coalesce(f.quantity, 0),
-		greatest(s.on_hand - (s.reserved - coalesce(e.quantity, 0)::bigint) - coalesce(f.quantity, 0), 0), s.in_transit
+	SELECT n.code, n.kind, s.on_hand, s.reserved - coalesce(e.quantity, 0)::bigint, coalesce(f.quantity, 0) + coalesce(k.quantity, 0)::bigint,
+		greatest(s.on_hand - (s.reserved - coalesce(e.quantity, 0)::bigint) - coalesce(f.quantity, 0) - coalesce(k.quantity, 0)::bigint, 0), s.in_transit
 	FROM retail.stock s JOIN retail.node n USING (node_id)
 	LEFT JOIN (SELECT r.node_id, sum(r.open_quantity) AS quantity FROM retail.reservation r
 			   WHERE r.state = 'held' AND r.expires_at <= as_of AND r.sku_id = the_sku GROUP BY 1) e USING (node_id)
 	LEFT JOIN LATERAL (SELECT x.quantity FROM retail.safety_stock x WHERE x.sku_id = the_sku AND x.node_id = s.node_id
 			   AND (x.channel_id = the_channel OR x.channel_id IS NULL) ORDER BY x.channel_id NULLS LAST LIMIT 1) f ON true
+	LEFT JOIN (SELECT b.node_id, sum(b.quantity) AS quantity FROM retail.backorder b WHERE b.sku_id = the_sku AND b.node_id IS NOT NULL GROUP BY 1) k USING (node_id)
 	WHERE s.sku_id = the_sku ORDER BY 6 DESC, 1;
 END $$;
 COMMENT ON FUNCTION retail.available_to_promise(text, text, timestamptz) IS
-'Where a SKU lies in the whole chain and how much of it a channel may promise: on hand - live reservations - safety stock. Holds that are due do not count. Of a bundle: how many could be made up at each node of what its components have there; reserved and safety are null. Raises RT001, RT003, RT014.';
+'Where a SKU lies in the whole chain and how much of it a channel may promise: on hand - live reservations - safety stock (with what is kept for orders that wait). Holds that are due do not count. Of a bundle: how many could be made up at each node of what its components have there; reserved and safety are null. Raises RT001, RT003, RT014.';
 
 CREATE FUNCTION retail.check_inventory_integrity() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -572,7 +574,7 @@ END $$;
 COMMENT ON FUNCTION retail.repair_stock(text) IS 'Sets the counters (of one SKU, or all) to what ledger and reservations say and returns what it changed. Blocks writers while it runs. Raises RT001.';
 
 GRANT EXECUTE ON FUNCTION retail.receive_stock(text, text, jsonb, timestamptz, text), retail.adjust_stock(text, text, jsonb, text, timestamptz, text),
-	retail.count_stock(text, text, jsonb, timestamptz, boolean, text), retail.transfer_out(text, text, text, jsonb, timestamptz, text),
+	retail.count_stock(text, text, jsonb, timestamptz, boolean, text), retail.transfer_out(text, text, text, jsonb, timestamptz, text, timestamptz),
 	retail.transfer_in(text, jsonb, timestamptz, text), retail.hold_stock(text, text, jsonb, interval, timestamptz),
 	retail.commit_hold(text, timestamptz), retail.release_hold(text, timestamptz), retail.ship_hold(text, timestamptz),
 	retail.available_to_promise(text, text, timestamptz) TO retail_admin, retail_app, retail_store;

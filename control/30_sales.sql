@@ -133,7 +133,7 @@ BEGIN
 	) SELECT coalesce(sum(d.units), 0) AS units, coalesce(sum(d.amount), 0) AS amount,
 		jsonb_agg(jsonb_build_object('line_no', d.line_no, 'sku', k.code, 'qty', d.units, 'amount', d.amount) ORDER BY d.line_no) AS lines INTO gone
 	FROM done d JOIN retail.sku k USING (sku_id);
-	PERFORM retail.shrink_parcels($1);
+	PERFORM retail.shrink_parcels($1), retail.trim_backorders($1);
 	new_status := retail.refresh_order_status($1);
 	UPDATE retail.sales_order x SET cancelled_amount = x.cancelled_amount + gone.amount + CASE new_status WHEN 'cancelled' THEN x.freight_total - x.freight_cancelled ELSE 0 END,
 		freight_cancelled = CASE new_status WHEN 'cancelled' THEN x.freight_total ELSE x.freight_cancelled END,

@@ -351,6 +351,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 				'carrier_service', c.code, 'lines', (SELECT coalesce(jsonb_agg(jsonb_build_object('line_no', p.line_no, 'sku', k.code, 'quantity', p.quantity) ORDER BY p.line_no), '[]')
 					FROM retail.shipment_line p LEFT JOIN retail.sku k USING (sku_id) WHERE p.shipment_id = s.shipment_id)) ORDER BY s.shipment_id), '[]')
 			FROM retail.shipment s LEFT JOIN retail.node n USING (node_id) LEFT JOIN retail.carrier_service c USING (carrier_service_id) WHERE s.order_id = o.order_id),
+		'waits', (SELECT coalesce(jsonb_agg(jsonb_build_object('line_no', b.line_no, 'sku', k.code, 'quantity', b.quantity, 'expected_at', b.expected_at, 'promised_at', b.promised_at,
+				'source_kind', b.source_kind, 'source_no', b.source_no) ORDER BY b.line_no, b.expected_at, b.backorder_id), '[]') FROM retail.backorder b JOIN retail.sku k USING (sku_id) WHERE b.order_id = o.order_id),
 		'bundles', (SELECT coalesce(jsonb_agg(jsonb_build_object('sku', k.code, 'bundles', b.bundles, 'line_no', b.line_no, 'quantity', b.quantity, 'amount', b.amount) ORDER BY k.code, b.line_no), '[]')
 			FROM retail.order_bundle b JOIN retail.sku k ON k.sku_id = b.bundle_sku_id WHERE b.order_id = o.order_id),
 		'payments', (SELECT coalesce(jsonb_agg(to_jsonb(p) - 'order_id' ORDER BY p.occurred_at, p.payment_id), '[]') FROM retail.payment p WHERE p.order_id = o.order_id),
@@ -362,7 +364,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 				ORDER BY e.occurred_at, e.event_id), '[]') FROM retail.order_event e WHERE e.order_id = o.order_id))
 	FROM retail.sales_order o WHERE o.order_id = $1
 $$;
-COMMENT ON FUNCTION retail.describe_order(bigint) IS 'Internal: an order with its lines, bundles, parcels, payments, returns and events as one JSON object, with codes for keys and without the chain''s costs; null when there is none.';
+COMMENT ON FUNCTION retail.describe_order(bigint) IS 'Internal: an order with its lines, what waits, bundles, parcels, payments, returns and events as one JSON object, with codes for keys and without the chain''s costs; null when there is none.';
 
 CREATE FUNCTION retail.order_status(channel text, external_no text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

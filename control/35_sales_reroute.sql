@@ -34,9 +34,11 @@ COMMENT ON FUNCTION retail.open_exception(text, text, text, text, timestamptz, b
 
 CREATE FUNCTION retail.open_units(order_id bigint) RETURNS TABLE (line_no bigint, sku_id bigint, quantity bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT l.line_no, l.sku_id, l.backordered FROM retail.order_line l WHERE l.order_id = $1 AND l.backordered > 0 ORDER BY l.line_no
+	SELECT x.line_no, x.sku_id, x.quantity FROM (SELECT l.line_no, l.sku_id, l.backordered
+			- coalesce((SELECT sum(b.quantity) FROM retail.backorder b WHERE b.order_id = l.order_id AND b.line_no = l.line_no), 0)::bigint AS quantity
+		FROM retail.order_line l WHERE l.order_id = $1 AND l.backordered > 0) x WHERE x.quantity > 0 ORDER BY x.line_no
 $$;
-COMMENT ON FUNCTION retail.open_units(bigint) IS 'Internal: the units of an order that nobody is going to send as yet.';
+COMMENT ON FUNCTION retail.open_units(bigint) IS 'Internal: the units of an order that nobody is going to send as yet, and that do not wait for stock.';
 
 CREATE FUNCTION retail.open_lines(order_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -96,7 +98,7 @@ BEGIN
 		FROM unnest(line_nos, quantities) u (line_no, quantity) WHERE l.order_id = $1 AND l.line_no = u.line_no;
 	UPDATE retail.sales_order o SET promised_at = (SELECT max(s.promised_at) FROM retail.shipment s WHERE s.order_id = $1 AND s.status <> 'cancelled')
 		WHERE o.order_id = $1 RETURNING o.promised_at INTO promised_at;
-	PERFORM retail.add_order_event($1, 'rerouted', as_of, cause || jsonb_build_object('parcels', parcels, 'old_promise', old_promise, 'new_promise', promised_at));
+	PERFORM retail.add_order_event($1, CASE cause ->> 'cause' WHEN 'backorder' THEN 'released' ELSE 'rerouted' END, as_of, cause || jsonb_build_object('parcels', parcels, 'old_promise', old_promise, 'new_promise', promised_at));
 END $$;
 COMMENT ON FUNCTION retail.route_again(bigint, bigint[], bigint[], jsonb, timestamptz, bigint, bigint, text, bigint, bigint, bigint[], bigint[], bigint[]) IS
 'Internal: routes open units of an order, locked by the caller, with counters, promise and event rerouted; when stock is taken meanwhile, anew. Without a plan parcels is null, nothing is changed and state, message, detail and hint say why.';

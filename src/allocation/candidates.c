@@ -179,6 +179,37 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 	return true;
 }
 
+/*
+ * Could a node serve goods of some temperature class at the time of a request?
+ * Then tells when the customer would have them, at the earliest.
+ */
+bool
+ServesFrom(const SourcingRequest *request, const CatalogNode *node,
+		   uint32 temperature, TimestampTz *promise)
+{
+	SolverNode solver_node = {0};
+	SourcingCandidate candidate = {0};
+	SourcingRejects rejects = {0};
+	bool found = false;
+
+	if (!MakeCandidate(request, node, &solver_node, &candidate, &rejects))
+		return false;
+	for (int i = 0; i < solver_node.n_services; i++)
+	{
+		TimestampTz arrival = candidate.departure;
+
+		if ((temperature & ~solver_node.services[i].temperature) != 0)
+			continue;
+		if (!candidate.collected)
+			arrival = HandOver(
+				request,
+				arrival + candidate.lanes[i]->lead_hours * USECS_PER_HOUR);
+		*promise = found ? Min(*promise, arrival) : arrival;
+		found = true;
+	}
+	return found;
+}
+
 /* Turns the nodes of the cells into candidates, nearest preferred. */
 SolverNode *
 MakeCandidates(const SourcingRequest *request, StockView *view,

@@ -13,6 +13,8 @@
 
 #include "allocation/stock_view.h"
 
+extern bool ServesFrom(const SourcingRequest *request, const CatalogNode *node,
+					   uint32 temperature, TimestampTz *promise);
 extern SolverNode *MakeCandidates(const SourcingRequest *request,
 								  StockView *view, SourcingResult *result);
 extern void LeaveOut(SourcingRejects *rejects, int *count,

@@ -151,6 +151,7 @@ StateOrder(const SourcingRequest *request, bool read_only,
 	result->saw_expired = view.saw_expired;
 	result->from_cache = view.from_cache && !request->stock_anew;
 	AddReturned(request, &view);
+	KeepForBackorders(request, read_only, &view);
 	nodes = MakeCandidates(request, &view, result);
 	StateProblem(request, nodes, view.cells, view.n_cells, result);
 	if (request->ledger)
@@ -158,11 +159,12 @@ StateOrder(const SourcingRequest *request, bool read_only,
 	return nodes;
 }
 
-/* Reads stock and decides; the status says whether there is a plan. */
-static void
-Decide(const SourcingRequest *request, bool read_only, SourcingResult *result)
+/* Decides an order that was stated, inside an SPI connection. */
+void
+SolveOrder(const SourcingRequest *request, bool read_only,
+		   SourcingResult *result)
 {
-	SolverNode *nodes = StateOrder(request, read_only, result);
+	SolverNode *nodes = unconstify(SolverNode *, result->problem.nodes);
 
 	result->status = SolveLines(request, &result->problem, &result->plan);
 	while (LimitCapacity(request, nodes, read_only, result))
@@ -190,11 +192,13 @@ SourceOrder(const SourcingRequest *request, bool read_only,
 {
 	SourcingRequest again = *request;
 
-	Decide(request, read_only, result);
+	StateOrder(request, read_only, result);
+	SolveOrder(request, read_only, result);
 	if (result->status == SOLVER_OK || !result->from_cache)
 		return;
 	again.stock_anew = true;
-	Decide(&again, read_only, result);
+	StateOrder(&again, read_only, result);
+	SolveOrder(&again, read_only, result);
 }
 
 /* Names the kind of a parcel from a candidate, as retail.shipment.kind does. */

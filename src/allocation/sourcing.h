@@ -55,6 +55,7 @@ typedef struct SourcingRequest
 	int n_excluded;
 	const int64 *excluded;		  /* nodes that refused this order */
 	const CatalogNode *only_node; /* chosen by hand; NULL: any */
+	int64 order_id; /* it exists and has its place in the queue; 0: it is new */
 	TimestampTz placed_at; /* when the target of the policy began to run */
 	int n_returned;
 	const ReturnedUnits *returned; /* by SKU and node */
@@ -112,6 +113,8 @@ typedef struct SourcingResult
 
 extern SolverNode *StateOrder(const SourcingRequest *request, bool read_only,
 							  SourcingResult *result);
+extern void SolveOrder(const SourcingRequest *request, bool read_only,
+					   SourcingResult *result);
 extern void SourceOrder(const SourcingRequest *request, bool read_only,
 						SourcingResult *result);
 pg_noreturn_compat extern void

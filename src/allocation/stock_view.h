@@ -34,5 +34,7 @@ typedef struct StockView
 
 extern void
 ReadStockView(const SourcingRequest *request, bool read_only, StockView *view);
+extern void KeepForBackorders(const SourcingRequest *request, bool read_only,
+							  StockView *view);
 
 #endif /* PG_RETAIL_STOCK_VIEW_H */

@@ -333,7 +333,8 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 		appendStringInfoString(&buffer, ",\"destination\":");
 		escape_json(&buffer, request->region->code);
 	}
-	AppendTime(&buffer, "promised_at", PlanPromise(request, result));
+	if (result->plan.n_parcels > 0)
+		AppendTime(&buffer, "promised_at", PlanPromise(request, result));
 	appendStringInfoString(&buffer, ",\"parcels\":");
 	AppendParcels(&buffer, request, result, shipment_ids);
 	if (result->plan.n_parcels > 1)

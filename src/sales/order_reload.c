@@ -90,6 +90,7 @@ ReloadOrder(int64 order_id, const ReloadedUnits *units, int n,
 
 	order->order_id = order_id;
 	s->as_of = as_of;
+	s->order_id = order_id;
 	ReloadHead(order, policy);
 	for (int i = 0; i < n; i++)
 		line_nos[i] = units[i].line_no;

@@ -538,6 +538,25 @@ ResolveFulfilment(OrderRequest *order, const OrderArguments *arguments)
 				"Use ship, pick_up or ship_to_store; till sales go to retail.record_sale()."));
 }
 
+/* Resolves what becomes of units that are not there. */
+static void
+ResolveShortage(OrderRequest *order, const char *shortage)
+{
+	order->shortage_name = shortage ? shortage : "refuse";
+	if (strcmp(order->shortage_name, "refuse") == 0)
+		order->shortage = SHORTAGE_REFUSE;
+	else if (strcmp(order->shortage_name, "partial") == 0)
+		order->shortage = SHORTAGE_PARTIAL;
+	else if (strcmp(order->shortage_name, "backorder") == 0 ||
+			 strcmp(order->shortage_name, "backorder_undated") == 0)
+		order->shortage = SHORTAGE_BACKORDER;
+	else
+		ereport(
+			ERROR, errcode(RT_INVALID_ARGUMENT), errmsg("invalid shortage"),
+			errdetail("shortage is \"%s\".", Excerpt(shortage)),
+			errhint("Use refuse, partial, backorder or backorder_undated."));
+}
+
 /* Keeps the personal part of a destination. */
 static void
 KeepRecipient(OrderRequest *order, Jsonb *destination)
@@ -634,6 +653,7 @@ ParseOrder(const OrderArguments *arguments, bool read_only)
 				"See SELECT code, version, status FROM retail.allocation_policy."));
 	ResolveLines(order, arguments, read_only);
 	ResolveFulfilment(order, arguments);
+	ResolveShortage(order, arguments->shortage);
 	KeepRecipient(order, arguments->destination);
 	return order;
 }

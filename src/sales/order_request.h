@@ -10,7 +10,7 @@
 #ifndef PG_RETAIL_ORDER_REQUEST_H
 #define PG_RETAIL_ORDER_REQUEST_H
 
-#include "allocation/sourcing.h"
+#include "allocation/shortage.h"
 
 /* The money side of a line; its goods are sourcing.lines of the same index. */
 typedef struct OrderLinePrice
@@ -44,7 +44,9 @@ typedef struct OrderRequest
 	OrderLinePrice *prices;
 	int n_bundles;
 	OrderBundle *bundles;
-	Jsonb *recipient; /* NULL: none */
+	ShortageRule shortage;
+	const char *shortage_name; /* as the caller wrote it */
+	Jsonb *recipient;		   /* NULL: none */
 	int64 goods_total;
 	int64 discount_total;
 } OrderRequest;
@@ -65,6 +67,7 @@ typedef struct OrderArguments
 	const char *fulfilment;
 	const char *pick_up_node; /* NULL: none */
 	const char *policy;		  /* NULL: the channel's */
+	const char *shortage;	  /* NULL: refuse */
 	TimestampTz as_of;
 	const SkuLookup *skus; /* NULL: looked up for this order */
 } OrderArguments;

@@ -23,6 +23,7 @@
 
 #include "allocation/capacity.h"
 #include "allocation/shadow.h"
+#include "sales/backorder.h"
 #include "sales/order_bundle.h"
 
 static RetailRowShape order_shape = {
@@ -173,6 +174,7 @@ OrderRow(const Placement *p)
 	nulls[8] = !order->recipient;
 	nulls[9] = !counter;
 	nulls[11] = !due;
+	nulls[16] = p->promised_at == DT_NOBEGIN;
 	return RetailRow(&order_shape, values, nulls);
 }
 
@@ -586,7 +588,6 @@ WriteOrders(Placement **placements, int n, bool wait, StockShortage *shortage)
 		sets[count].order_id = p->order_id;
 		sets[count].request = s;
 		sets[count].result = &p->result;
-		sets[count].expires = !p->on_delivery && !p->nothing_due;
 		sets[count].expires_at = s->as_of + s->channel->payment_ttl;
 		written[count++] = p;
 	}
@@ -594,6 +595,15 @@ WriteOrders(Placement **placements, int n, bool wait, StockShortage *shortage)
 	for (int i = 0; i < count; i++)
 		if (written[i]->order->n_bundles > 0)
 			WriteOrderBundles(written[i]->order, written[i]->order_id);
+	for (int i = 0; i < count; i++)
+	{
+		Placement *p = written[i];
+
+		p->short_units = 0;
+		if (AnyMissing(&p->order->sourcing))
+			SettleShortage(p);
+		sets[i].expires = !p->on_delivery && !p->nothing_due;
+	}
 	posted = WriteParcels(sets, count, NULL, 0, wait, shortage);
 	for (int i = 0; i < count; i++)
 		written[i]->shipment_ids = sets[i].shipment_ids;

@@ -39,9 +39,10 @@ typedef struct Placement
 	bool freight_given;
 	int64 freight; /* charged, cents */
 	bool on_delivery;
-	bool nothing_due; /* an order of 0.00 is paid as it stands */
-	int64 order_id;	  /* 0: not written, its number is taken */
-	TimestampTz promised_at;
+	bool nothing_due;		 /* an order of 0.00 is paid as it stands */
+	int64 order_id;			 /* 0: not written, its number is taken */
+	TimestampTz promised_at; /* DT_NOBEGIN: nobody knows */
+	Datum short_units;		 /* jsonb: what is cancelled or waits; 0: nothing */
 	int64 *shipment_ids;
 } Placement;
 

@@ -32,16 +32,19 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "sales/order_writer.h"
+#include "sales/backorder.h"
 
 /* How often a decision is made anew before the caller is told to try again. */
 #define MAX_ATTEMPTS 20
 
 static RetailStatement select_order = {
 	"SELECT o.order_id, o.request_hash = $3, o.status, o.goods_total, o.discount_total, o.freight_total, o.total,"
-	" (d.trace ->> 'promised_at')::timestamptz, d.trace -> 'parcels', o.recorded_at"
+	" coalesce((e.detail ->> 'promised_at')::timestamptz, (d.trace ->> 'promised_at')::timestamptz), d.trace -> 'parcels', o.recorded_at,"
+	" e.detail -> 'short'"
 	" FROM retail.sales_order o LEFT JOIN LATERAL (SELECT x.trace FROM retail.allocation_decision x"
 	" WHERE x.order_id = o.order_id ORDER BY x.decided_at LIMIT 1) d ON true"
+	" LEFT JOIN LATERAL (SELECT x.detail FROM retail.order_event x WHERE x.order_id = o.order_id"
+	" AND x.kind IN ('line_cancelled', 'backordered') AND x.detail ? 'short' ORDER BY x.event_id LIMIT 1) e ON true"
 	" WHERE o.channel_id = $1 AND o.external_no = $2",
 	3,
 	{INT8OID, TEXTOID, BYTEAOID}};
@@ -66,6 +69,17 @@ RequireArgument(FunctionCallInfo fcinfo, int argument, const char *name,
 				errhint("Give a value for %s.", name));
 }
 
+/* Returns what shall become of units that are not there. */
+static const char *
+ShortageArgument(FunctionCallInfo fcinfo, int argument)
+{
+	/* The function of 0.1.0 has no such argument. */
+	if (PG_NARGS() <= argument)
+		return "refuse";
+	RequireArgument(fcinfo, argument, "shortage", RT_INVALID_ARGUMENT);
+	return TextArgument(fcinfo, argument);
+}
+
 /* Decides and writes the order once, in a subtransaction. */
 static Outcome
 Attempt(Placement *p, bool wait)
@@ -76,7 +90,7 @@ Attempt(Placement *p, bool wait)
 	volatile Outcome outcome = TAKEN;
 	StockShortage shortage;
 
-	SourceOrder(s, false, &p->result);
+	SourceWithRule(s, p->order->shortage, false, &p->result);
 	if (p->result.status != SOLVER_OK)
 		return NO_PLAN;
 	CompletePlacement(p);
@@ -173,6 +187,10 @@ FindOrder(const char *channel, int64 channel_id, const char *external_no,
 	}
 	answer[8] = BoolGetDatum(true);
 	nulls[8] = false;
+	answer[9] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 11,
+							  &nulls[9]);
+	if (!nulls[9])
+		answer[9] = PointerGetDatum(PG_DETOAST_DATUM_COPY(answer[9]));
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -239,7 +257,7 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls,
 					   p->external_no));
 	}
 	old = MemoryContextSwitchTo(context);
-	memset(nulls, 0, sizeof(bool) * 9);
+	memset(nulls, 0, sizeof(bool) * 10);
 	answer[0] = Int64GetDatum(p->order_id);
 	answer[1] = CStringGetTextDatum("open");
 	answer[2] = RetailCentsToNumeric(order->goods_total);
@@ -250,23 +268,29 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls,
 	answer[6] = TimestampTzGetDatum(p->promised_at);
 	answer[7] = ParcelsJsonb(&order->sourcing, &p->result, p->shipment_ids);
 	answer[8] = BoolGetDatum(false);
+	nulls[9] = p->short_units == 0;
+	answer[9] =
+		nulls[9] ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(p->short_units));
+	nulls[6] = p->promised_at == DT_NOBEGIN;
 	MemoryContextSwitchTo(old);
 }
 
 /*
  * place_order(channel, external_no, lines, destination, fulfilment,
- *			   pick_up_node, member_id, freight, payment, policy, as_of)
+ *			   pick_up_node, member_id, freight, payment, policy, as_of,
+ *			   shortage)
  */
 PG_FUNCTION_INFO_V1(retail_place_order);
 Datum
 retail_place_order(PG_FUNCTION_ARGS)
 {
-	static const int hashed[] = {2, 3, 4, 5, 6, 7, 8};
+	/* An order that is refused when it is short has the hash of 0.1.0. */
+	static const int hashed[] = {2, 3, 4, 5, 6, 7, 8, 11};
 	MemoryContext context = CurrentMemoryContext;
 	OrderArguments arguments = {0};
 	Placement p = {0};
-	Datum answer[9];
-	bool nulls[9];
+	Datum answer[10];
+	bool nulls[10];
 	const CatalogChannel *channel;
 
 	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
@@ -282,6 +306,7 @@ retail_place_order(PG_FUNCTION_ARGS)
 	arguments.pick_up_node = TextArgument(fcinfo, 5);
 	arguments.policy = TextArgument(fcinfo, 9);
 	arguments.as_of = PG_GETARG_TIMESTAMPTZ(10);
+	arguments.shortage = ShortageArgument(fcinfo, 11);
 	p.external_no = TextArgument(fcinfo, 1);
 	p.actor = RetailCallerName();
 	p.has_member = !PG_ARGISNULL(6);
@@ -290,7 +315,9 @@ retail_place_order(PG_FUNCTION_ARGS)
 	p.freight = p.freight_given ? FreightCents(PG_GETARG_NUMERIC(7)) : 0;
 	p.on_delivery = IsPaidOnDelivery(TextArgument(fcinfo, 8));
 	RetailCheckText(p.external_no, "external_no", 200);
-	p.request_hash = HashRequest(fcinfo, hashed, lengthof(hashed));
+	p.request_hash = HashRequest(
+		fcinfo, hashed,
+		lengthof(hashed) - (strcmp(arguments.shortage, "refuse") == 0 ? 1 : 0));
 
 	SPI_connect();
 	/* A retry is answered even when the catalogue has changed since. */
@@ -308,7 +335,7 @@ retail_place_order(PG_FUNCTION_ARGS)
 
 /*
  * quote_order(channel, lines, destination, fulfilment, pick_up_node, freight,
- *			   policy, as_of)
+ *			   policy, as_of, shortage)
  */
 PG_FUNCTION_INFO_V1(retail_quote_order);
 Datum
@@ -317,11 +344,9 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	OrderArguments arguments = {0};
 	OrderRequest *order;
-	SourcingResult result;
-	bool freight_given;
-	int64 freight;
-	Datum answer[9];
-	bool nulls[9] = {0};
+	Placement p = {0};
+	Datum answer[10];
+	bool nulls[10] = {0};
 	MemoryContext old;
 
 	RequireArgument(fcinfo, 0, "channel", RT_UNKNOWN_CHANNEL);
@@ -333,31 +358,38 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	arguments.destination = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	arguments.fulfilment = TextArgument(fcinfo, 3);
 	arguments.pick_up_node = TextArgument(fcinfo, 4);
-	freight_given = !PG_ARGISNULL(5);
-	freight = freight_given ? FreightCents(PG_GETARG_NUMERIC(5)) : 0;
+	p.freight_given = !PG_ARGISNULL(5);
+	p.freight = p.freight_given ? FreightCents(PG_GETARG_NUMERIC(5)) : 0;
 	arguments.policy = TextArgument(fcinfo, 6);
 	arguments.as_of = PG_GETARG_TIMESTAMPTZ(7);
+	arguments.shortage = ShortageArgument(fcinfo, 8);
 
 	SPI_connect();
 	order = ParseOrder(&arguments, true);
-	SourceOrder(&order->sourcing, true, &result);
-	if (result.status != SOLVER_OK)
-		ReportNoPlan(&order->sourcing, &result);
-	if (!freight_given)
-		freight = PlanFreight(&result.plan);
+	SourceWithRule(&order->sourcing, order->shortage, true, &p.result);
+	if (p.result.status != SOLVER_OK)
+		ReportNoPlan(&order->sourcing, &p.result);
+	p.order = order;
+	CompletePlacement(&p);
+	if (AnyMissing(&order->sourcing))
+		QuoteShortage(&p);
 	old = MemoryContextSwitchTo(context);
 	answer[0] = RetailCentsToNumeric(order->goods_total);
 	answer[1] = RetailCentsToNumeric(order->discount_total);
-	answer[2] = RetailCentsToNumeric(freight);
+	answer[2] = RetailCentsToNumeric(p.freight);
 	answer[3] = RetailCentsToNumeric(order->goods_total -
-									 order->discount_total + freight);
-	answer[4] = TimestampTzGetDatum(PlanPromise(&order->sourcing, &result));
-	answer[5] = ParcelsJsonb(&order->sourcing, &result, NULL);
-	answer[6] = RetailCentsToNumeric(result.plan.cost);
-	answer[7] = BoolGetDatum(result.plan.exact);
+									 order->discount_total + p.freight);
+	answer[4] = TimestampTzGetDatum(p.promised_at);
+	nulls[4] = p.promised_at == DT_NOBEGIN;
+	answer[5] = ParcelsJsonb(&order->sourcing, &p.result, NULL);
+	answer[6] = RetailCentsToNumeric(p.result.plan.cost);
+	answer[7] = BoolGetDatum(p.result.plan.exact);
 	answer[8] = DirectFunctionCall1(
 		jsonb_in,
-		CStringGetDatum(DecisionTrace(&order->sourcing, &result, NULL)));
+		CStringGetDatum(DecisionTrace(&order->sourcing, &p.result, NULL)));
+	nulls[9] = p.short_units == 0;
+	if (!nulls[9])
+		answer[9] = PointerGetDatum(PG_DETOAST_DATUM_COPY(p.short_units));
 	MemoryContextSwitchTo(old);
 	SPI_finish();
 	return FormAnswer(fcinfo, answer, nulls);
