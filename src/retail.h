@@ -54,6 +54,7 @@ typedef struct RetailStatement
 	int nargs;
 	Oid argtypes[20];
 	SPIPlanPtr plan;
+	bool generic; /* planned once: its best plan does not hang on arguments */
 } RetailStatement;
 
 extern int RetailExecute(RetailStatement *statement, Datum *values,

@@ -33,8 +33,9 @@ RetailExecute(RetailStatement *statement, Datum *values, const char *nulls,
 
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr plan =
-			SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
+		SPIPlanPtr plan = SPI_prepare_cursor(
+			statement->sql, statement->nargs, statement->argtypes,
+			statement->generic ? CURSOR_OPT_GENERIC_PLAN : 0);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,

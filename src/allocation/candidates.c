@@ -13,14 +13,7 @@
 
 #include <math.h>
 
-
 #include "catalog/geo.h"
-
-typedef struct NodeEntry
-{
-	int64 node_id;
-	int candidate;
-} NodeEntry;
 
 /* Costs a promise that is later than the policy's target, by days begun. */
 int64
@@ -210,7 +203,7 @@ ServesFrom(const SourcingRequest *request, const CatalogNode *node,
 	return found;
 }
 
-/* Turns the nodes of the cells into candidates, nearest preferred. */
+/* Turns the nodes of the cells, which ascend, into candidates, nearest preferred. */
 SolverNode *
 MakeCandidates(const SourcingRequest *request, StockView *view,
 			   SourcingResult *result)
@@ -218,20 +211,13 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 	StockCell *cells = view->cells;
 	int n_cells = view->n_cells;
 	SolverNode *nodes = palloc0(sizeof(SolverNode) * Max(n_cells, 1));
-	HASHCTL control = {0};
-	HTAB *known;
+	int64 last_node = 0; /* what became of it: */
+	int candidate = -1;
 	int nearest = -1;
 
 	result->candidates = palloc0(sizeof(SourcingCandidate) * Max(n_cells, 1));
-	control.keysize = sizeof(int64);
-	control.entrysize = sizeof(NodeEntry);
-	control.hcxt = CurrentMemoryContext;
-	known = hash_create("pg_retail candidates", Max(n_cells, 16), &control,
-						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = 0; i < n_cells; i++)
 	{
-		NodeEntry *entry;
-		bool found;
 		int c = result->n_candidates;
 
 		if (cells[i].available - cells[i].safety <= 0)
@@ -242,18 +228,18 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 						 "kept_back");
 			continue;
 		}
-		entry = hash_search(known, &cells[i].node_id, HASH_ENTER, &found);
-		if (!found)
+		if (cells[i].node_id != last_node)
 		{
 			const CatalogNode *node =
 				CatalogNodeById(request->catalog, cells[i].node_id);
 
-			entry->candidate = -1;
+			last_node = cells[i].node_id;
+			candidate = -1;
 			if (node &&
 				MakeCandidate(request, node, &nodes[c], &result->candidates[c],
 							  &result->rejects))
 			{
-				entry->candidate = c;
+				candidate = c;
 				result->n_candidates++;
 				/* A distance that is not known is farther than any. */
 				if (nearest < 0 ||
@@ -263,7 +249,7 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 					nearest = c;
 			}
 		}
-		cells[i].candidate = entry->candidate;
+		cells[i].candidate = candidate;
 	}
 	if (nearest >= 0)
 		nodes[nearest].preferred = true;

@@ -32,16 +32,18 @@ static RetailStatement select_stock = {
 	2,
 	{INT8ARRAYOID, INT8OID}};
 
+/* By the index of held reservations, whatever their number. */
+static RetailStatement select_first_due = {
+	"SELECT min(expires_at) FROM retail.reservation WHERE state = 'held'",
+	0,
+	{0},
+	.generic = true};
+
 static RetailStatement select_expired = {
 	"SELECT sku_id, node_id, sum(open_quantity)::bigint FROM retail.reservation"
 	" WHERE state = 'held' AND expires_at <= $2 AND sku_id = ANY ($1) GROUP BY 1, 2",
 	2,
 	{INT8ARRAYOID, TIMESTAMPTZOID}};
-
-static RetailStatement select_due = {
-	"SELECT EXISTS (SELECT FROM retail.reservation WHERE state = 'held' AND expires_at <= $1)",
-	1,
-	{TIMESTAMPTZOID}};
 
 static RetailStatement select_safety = {
 	"SELECT sku_id, node_id, quantity, channel_id IS NOT NULL FROM retail.safety_stock"
@@ -357,12 +359,23 @@ ReadCache(const SourcingRequest *request, bool read_only, StockView *view)
 	}
 }
 
-/* Tells whether any hold at all is due. */
+/* Tells whether any hold at all is due: mostly not, which is soon seen. */
 static bool
-AnythingDue(Datum as_of)
+AnythingDue(Datum as_of, bool read_only)
 {
-	RetailExecute(&select_due, &as_of, NULL, false, SPI_OK_SELECT);
-	return RetailCellBool(0, 1);
+	bool none;
+	TimestampTz first;
+
+	RetailExecute(&select_first_due, NULL, NULL, read_only, SPI_OK_SELECT);
+	first = RetailCellInt64(0, 1, &none);
+	return !none && first <= DatumGetTimestampTz(as_of);
+}
+
+/* The same for the ledger of a batch. */
+static bool
+AnythingDueNow(Datum as_of)
+{
+	return AnythingDue(as_of, false);
 }
 
 /* Adds what due holds give back; tells whether there are any. */
@@ -373,8 +386,9 @@ AddDueHolds(const SourcingRequest *request, Datum skus, bool read_only,
 	Datum values[2] = {
 		skus, TimestampTzGetDatum(RetailEffectiveTime(request->as_of))};
 
-	if (request->ledger &&
-		!LedgerSeesDue(request->ledger, values[1], AnythingDue))
+	if (request->ledger
+			? !LedgerSeesDue(request->ledger, values[1], AnythingDueNow)
+			: !AnythingDue(values[1], read_only))
 		return false;
 	RetailExecute(&select_expired, values, NULL, read_only, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)

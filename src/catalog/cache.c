@@ -313,6 +313,9 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 	char *zone;
 
 	node->code = CopyText(catalog, row, 2);
+	node->known_from = DT_NOEND;
+	node->unsteady_from = 0; /* 2000 */
+	node->known_to = DT_NOBEGIN;
 	node->kind = RetailCellText(row, 3)[0];
 	id = RetailCellInt64(row, 4, NULL);
 	node->region = hash_search(catalog->regions, &id, HASH_FIND, NULL);

@@ -85,6 +85,12 @@ typedef struct CatalogNode
 	uint32 temperature;
 	int64 parcel_cost; /* cents */
 	int64 unit_cost;
+
+	/* When it lets parcels go that are ordered in this time (calendar.c). */
+	TimestampTz known_from;
+	TimestampTz known_to;
+	TimestampTz known_departure;
+	TimestampTz unsteady_from; /* not worth remembering */
 } CatalogNode;
 
 typedef struct CatalogRateCard

@@ -19,6 +19,10 @@
 /* How many days ahead an opening is looked for. */
 #define HORIZON_DAYS 370
 
+/* How long a departure is remembered, and that it is not worth it. */
+#define STEADY_TIME (15 * USECS_PER_MINUTE)
+#define UNSTEADY_TIME (5 * USECS_PER_MINUTE)
+
 /* Converts an instant to the node's local date and time of day. */
 static void
 ToLocal(const CatalogNode *node, TimestampTz instant, DateADT *day,
@@ -123,9 +127,9 @@ WorkDone(const CatalogNode *node, TimestampTz begin, TimestampTz *done)
  * collected at the cut-off (or at closing, if that is earlier) of the first
  * open day that it was ordered in time for.  Returns false when the node does not open within a year.
  */
-bool
-CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
-				 TimestampTz *departure)
+static bool
+FindDeparture(const CatalogNode *node, TimestampTz as_of,
+			  TimestampTz *departure)
 {
 	DateADT today;
 	TimeADT now;
@@ -149,6 +153,54 @@ CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
 		return true;
 	}
 	return false;
+}
+
+/* Does the clock on the node's wall run evenly from one instant to another? */
+static bool
+IsEven(const CatalogNode *node, TimestampTz from, TimestampTz to)
+{
+	DateADT days[2];
+	TimeADT times[2];
+
+	ToLocal(node, from, &days[0], &times[0]);
+	ToLocal(node, to, &days[1], &times[1]);
+	return (days[1] - days[0]) * USECS_PER_DAY + times[1] - times[0] ==
+		to - from;
+}
+
+/*
+ * The same, remembered.  Who orders later is not served earlier while the
+ * clock is not put back: so when two instants have one departure, all between
+ * them have it.  Most of the day it is the cut-off, for hours.
+ */
+bool
+CatalogDeparture(const CatalogNode *node, TimestampTz as_of,
+				 TimestampTz *departure)
+{
+	CatalogNode *memo = unconstify(CatalogNode *, node);
+	TimestampTz until = as_of + STEADY_TIME;
+	TimestampTz then;
+
+	if (as_of >= node->known_from && as_of <= node->known_to)
+	{
+		*departure = node->known_departure;
+		return true;
+	}
+	if (!FindDeparture(node, as_of, departure))
+		return false;
+	if (as_of >= node->unsteady_from &&
+		as_of < node->unsteady_from + UNSTEADY_TIME)
+		return true;
+	if (IsEven(node, as_of, until) && FindDeparture(node, until, &then) &&
+		then == *departure)
+	{
+		memo->known_from = as_of;
+		memo->known_to = until;
+		memo->known_departure = then;
+	}
+	else
+		memo->unsteady_from = as_of;
+	return true;
 }
 
 /* Finds when an order placed at as_of can be picked up at the node. */

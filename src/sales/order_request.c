@@ -42,9 +42,10 @@ static RetailStatement select_skus = {
 	" s.is_bundle"
 	" FROM unnest($1, $2) WITH ORDINALITY AS u (code, unit, n) CROSS JOIN (VALUES (false)) AS d (is_bundle)"
 	" LEFT JOIN LATERAL (SELECT k.sku_id, k.weight_g, k.volume_cm3, k.temperature_class, k.list_price, k.is_active, k.base_unit, is_bundle"
-	" FROM retail.sku k WHERE k.code = u.code) s ON true ORDER BY u.n",
+	" FROM retail.sku k WHERE k.code = u.code OFFSET 0) s ON true ORDER BY u.n", /* OFFSET 0: never the whole table */
 	2,
-	{TEXTARRAYOID, TEXTARRAYOID}};
+	{TEXTARRAYOID, TEXTARRAYOID},
+	.generic = true};
 
 /* Finds a key of a JSON object; false when it is absent or null. */
 static bool
