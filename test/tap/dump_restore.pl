@@ -23,6 +23,7 @@ $source->safe_psql('shop', q{
 SELECT retail.enable_task(name, false) FROM retail.task;
 SELECT retail.put_sku('杯''子"\\', E'tea; cup -- 茶杯', 300, list_price => 5), retail.put_calendar('hours', 'Hours', '{"1": ["09:00", "24:00"]}');
 SELECT retail.put_calendar_day('hours', '2026-10-01', note => '国庆节'), retail.put_supplier('S', 'Supplier'), retail.put_category('tea', '茶');
+SELECT retail.put_allocation_policy('shadow', 'shadow', split_penalty => 9), retail.put_stock_prices('[{"sku": "A3", "node": "W1", "scarcity": 0.05}]'), retail.put_markdown_rule(0.3, 'tea');
 SELECT retail.receive_stock('r', 'W1', '[{"sku": "杯''子\"\\\\", "qty": 7, "condition": "damaged"}]');
 SELECT retail.place_order('app', 'N1', '[{"sku": "A1", "qty": 2}, {"sku": "A2", "qty": 1}]', '{"region": "R1", "recipient": {"name": "李雷", "note": "line\nbreak\t\"quoted\""}}');
 SELECT retail.record_payment('app', 'N1', 'P1', (SELECT total FROM retail.sales_order WHERE external_no = 'N1'), 'wechat');

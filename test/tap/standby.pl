@@ -17,6 +17,8 @@ stock_chain($primary, 'shop', 100, qw(W1 W2 W3 S1));
 
 # A bit of everything, so that the views have something to say.
 $primary->safe_psql('shop', q{
+SELECT retail.put_allocation_policy('other', 'shadow', split_penalty => 9), retail.put_lane('STD', 'CN', 'without a price', 24, from_node => 'W1', from_km => 9000);
+UPDATE retail.node SET daily_capacity = 100;
 SELECT retail.place_order('app', 'N1', '[{"sku": "A1", "qty": 2}, {"sku": "A2", "qty": 1}]', '{"region": "R1"}');
 SELECT retail.record_payment('app', 'N1', 'P1', (SELECT total FROM retail.sales_order WHERE external_no = 'N1'), 'wechat');
 SELECT retail.ship_order((SELECT shipment_id FROM retail.shipment s JOIN retail.sales_order o USING (order_id) WHERE o.external_no = 'N1'), 'T1');

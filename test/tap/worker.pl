@@ -120,18 +120,19 @@ SKIP:
 
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
 	is( $node->safe_psql('postgres', 'SELECT job, schedule, status FROM retail.schedule_jobs()'),
-		"retail_housekeeping|41 19 * * *|scheduled\nretail_integrity|17 19 * * *|scheduled",
+		"retail_housekeeping|41 19 * * *|scheduled\nretail_integrity|17 19 * * *|scheduled\nretail_stock_prices|37 18 * * *|scheduled",
 		'schedule_jobs() registers the daily jobs');
 	is( $node->safe_psql('postgres', 'SELECT jobname, schedule, command, database, active FROM cron.job ORDER BY jobname'),
 		"retail_housekeeping|41 19 * * *|SELECT retail.run_housekeeping()|postgres|t\n"
-		  . 'retail_integrity|17 19 * * *|SELECT retail.run_integrity_check()|postgres|t',
+		  . "retail_integrity|17 19 * * *|SELECT retail.run_integrity_check()|postgres|t\n"
+		  . 'retail_stock_prices|37 18 * * *|SELECT retail.run_stock_prices()|postgres|t',
 		'the jobs stand in cron.job');
 	$node->safe_psql('postgres', q{SELECT retail.put_daily_job('retail_integrity', '* * * * *', 'SELECT retail.run_integrity_check()')});
 	is( $node->safe_psql('postgres', 'SELECT job, status FROM retail.schedule_jobs()'),
-		"retail_housekeeping|unchanged\nretail_integrity|updated",
+		"retail_housekeeping|unchanged\nretail_integrity|updated\nretail_stock_prices|unchanged",
 		'schedule_jobs() again updates what has changed');
 	is( $node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT jobname) FROM cron.job'),
-		'2|2', 'and adds nothing');
+		'3|3', 'and adds nothing');
 	like(error_of('postgres', q{SELECT retail.put_daily_job('evil', '* * * * *', 'DROP TABLE retail.task')}),
 		qr/RT016.*DETAIL.*HINT/s, 'a job can only call run_ functions');
 }
@@ -423,7 +424,7 @@ SKIP:
 		SELECT count(*) > 0 FROM cron.job_run_details WHERE command = 'SELECT retail.run_integrity_check()' AND status = 'succeeded'}),
 		'pg_cron has run the job');
 	is($node->safe_psql('postgres', q{SELECT job, status FROM retail.unschedule_jobs()}),
-		"retail_housekeeping|unscheduled\nretail_integrity|unscheduled", 'unschedule_jobs() removes the jobs');
+		"retail_housekeeping|unscheduled\nretail_integrity|unscheduled\nretail_stock_prices|unscheduled", 'unschedule_jobs() removes the jobs');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'from cron.job');
 
 	my $error = error_of('shop', 'SELECT * FROM retail.schedule_jobs()');
@@ -432,7 +433,7 @@ SKIP:
 	my @ready = $error =~ /(SELECT cron\.schedule_in_database\(.*?\);)/g;
 	$node->safe_psql('postgres', join("\n", @ready));
 	is( $node->safe_psql('postgres', 'SELECT jobname, database, command FROM cron.job ORDER BY jobname'),
-		"retail_housekeeping\@shop|shop|SELECT retail.run_housekeeping()\nretail_integrity\@shop|shop|SELECT retail.run_integrity_check()",
+		"retail_housekeeping\@shop|shop|SELECT retail.run_housekeeping()\nretail_integrity\@shop|shop|SELECT retail.run_integrity_check()\nretail_stock_prices\@shop|shop|SELECT retail.run_stock_prices()",
 		'and the statements of its hint work as they are');
 }
 
