@@ -49,12 +49,15 @@ static RetailRowShape intake_shape = {8,
 									   INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 									   TEXTOID}};
 
-/* What was refused may be submitted again, also with other content. */
+/*
+ * What was refused may be submitted again, also with other content.  The look at
+ * sales_order is no join, which might return rows in another order.
+ */
 static RetailStatement insert_intake = {
 	"INSERT INTO retail.order_intake AS i (channel_id, external_no, request_hash, request, priority, needed_by, submitted_at, submitted_by)"
 	" SELECT * FROM unnest($1) AS s (channel_id bigint, external_no text, request_hash bytea, request jsonb, priority int,"
 	" needed_by timestamptz, submitted_at timestamptz, submitted_by text)"
-	" WHERE NOT EXISTS (SELECT FROM retail.sales_order o WHERE o.channel_id = s.channel_id AND o.external_no = s.external_no)"
+	" WHERE (SELECT o.order_id FROM retail.sales_order o WHERE o.channel_id = s.channel_id AND o.external_no = s.external_no) IS NULL"
 	" ON CONFLICT (channel_id, external_no) DO UPDATE SET intake_id = excluded.intake_id, request_hash = excluded.request_hash,"
 	" request = excluded.request, priority = excluded.priority, needed_by = excluded.needed_by, submitted_at = excluded.submitted_at,"
 	" submitted_by = excluded.submitted_by, state = 'queued', sqlstate = NULL, error = NULL, detail = NULL, hint = NULL,"
