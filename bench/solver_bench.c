@@ -4,10 +4,10 @@
  *	  Time of one decision of the allocation solver, against cbc on the very
  *	  same instance.
  *
- * usage: solver_bench LINES INSTANCES SEED DIRECTORY
+ * usage: solver_bench LINES INSTANCES SEED DIRECTORY [NODES]
  *
- * An instance is an order of so many lines on a chain of 320 nodes: 10
- * warehouses and 310 stores at random distances, 40 % of the SKU x node pairs
+ * An instance is an order of so many lines on a chain of 320 nodes (or NODES):
+ * 10 warehouses, and stores at random distances, 40 % of the SKU x node pairs
  * stocked, services and rate cards as in demo/chain.sql.  Prices grow with
  * weight, and two parcels never cost less than one of the same service, so one
  * parcel of each node, service and bracket is enough: that spares cbc the
@@ -16,7 +16,8 @@
  *
  * Prints a line an instance: microseconds of ours, seconds of cbc (as cbc says
  * itself, without starting the program), the ratio, both costs.  Ends with 1
- * when a cost differs.  Without cbc its columns are "-".
+ * when a cost differs.  Without cbc, or with DIRECTORY "-", its columns are
+ * "-".
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -30,7 +31,7 @@
 
 #include "../src/allocation/solver.h"
 
-#define N_NODES 320
+#define MAX_NODES 10000
 #define N_WAREHOUSES 10
 #define MAX_SERVICES 4
 #define CBC_SECONDS 90
@@ -74,12 +75,14 @@ typedef struct Instance
 {
 	SolverProblem problem;
 	SolverLine *lines;
-	SolverNode nodes[N_NODES];
-	SolverService services[N_NODES][MAX_SERVICES];
+	SolverNode nodes[MAX_NODES];
+	SolverService services[MAX_NODES][MAX_SERVICES];
 	SolverTariff tariffs[N_TARIFFS];
 	int64_t *available;
 } Instance;
 
+static Instance the_instance;
+static int n_nodes = 320;
 static uint64_t random_state;
 
 static int64_t
@@ -166,18 +169,18 @@ MakeInstance(Instance *in, int n_lines)
 {
 	memset(in, 0, sizeof(*in));
 	in->lines = calloc((size_t) n_lines, sizeof(SolverLine));
-	in->available = calloc((size_t) n_lines * N_NODES, sizeof(int64_t));
+	in->available = calloc((size_t) n_lines * n_nodes, sizeof(int64_t));
 	if (in->lines == NULL || in->available == NULL)
 		exit(2);
 	MakeTariffs(in);
-	for (int i = 0; i < N_NODES; i++)
+	for (int i = 0; i < n_nodes; i++)
 	{
 		bool warehouse = i < N_WAREHOUSES;
 
-		/* a dozen stores lie in the customer's city */
+		/* a dozen stores of 310 lie in the customer's city */
 		MakeServices(in, i,
 					 warehouse					 ? Random(20, 2600)
-						 : i < N_WAREHOUSES + 12 ? Random(1, 25)
+						 : i < N_WAREHOUSES + n_nodes * 12 / 320 ? Random(1, 25)
 												 : Random(60, 3000));
 		in->nodes[i].per_parcel = warehouse ? 220 : 350;
 		in->nodes[i].per_unit = warehouse ? 35 : 60;
@@ -190,12 +193,12 @@ MakeInstance(Instance *in, int n_lines)
 		in->lines[l].unit_volume_cm3 =
 			in->lines[l].unit_weight_g * Random(12, 45) / 10;
 		in->lines[l].temperature = Random(0, 9) == 0 ? 2 : 1;
-		for (int i = 0; i < N_NODES; i++)
+		for (int i = 0; i < n_nodes; i++)
 			if (Random(0, 99) < (i < N_WAREHOUSES ? 85 : 39))
-				in->available[l * N_NODES + i] = Random(3, 20);
+				in->available[l * n_nodes + i] = Random(3, 20);
 	}
 	in->problem = (SolverProblem){.n_lines = n_lines,
-								  .n_nodes = N_NODES,
+								  .n_nodes = n_nodes,
 								  .n_tariffs = N_TARIFFS,
 								  .lines = in->lines,
 								  .nodes = in->nodes,
@@ -234,7 +237,7 @@ TimeOurs(const Instance *in, int64_t *cost, bool *exact)
 static bool
 Carries(const Instance *in, int node, const SolverService *service, int line)
 {
-	return in->available[line * N_NODES + node] >= in->lines[line].quantity &&
+	return in->available[line * n_nodes + node] >= in->lines[line].quantity &&
 		(in->lines[line].temperature & ~service->temperature) == 0;
 }
 
@@ -313,7 +316,7 @@ WritePart(FILE *f, const Instance *in, Part part, int line)
 {
 	int o = 0;
 
-	for (int i = 0; i < N_NODES; i++)
+	for (int i = 0; i < n_nodes; i++)
 		for (int s = 0; s < in->nodes[i].n_services; s++)
 		{
 			const SolverService *service = &in->services[i][s];
@@ -411,9 +414,14 @@ main(int argc, char **argv)
 	const char *directory = argc > 4 ? argv[4] : ".";
 	int wrong = 0;
 
+	if (argc > 5)
+		n_nodes = atoi(argv[5]);
+	if (n_nodes < N_WAREHOUSES || n_nodes > MAX_NODES)
+		return 2;
+
 	for (int i = 0; i < n; i++)
 	{
-		Instance in;
+		Instance *in = &the_instance;
 		int64_t cost = 0;
 		bool exact = false;
 		double optimum = 0;
@@ -421,9 +429,11 @@ main(int argc, char **argv)
 		double cbc;
 
 		random_state = (seed + (uint64_t) i) * UINT64_C(0x9E3779B97F4A7C15) | 1;
-		MakeInstance(&in, n_lines);
-		ours = TimeOurs(&in, &cost, &exact);
-		cbc = TimeCbc(&in, directory, &optimum);
+		MakeInstance(in, n_lines);
+		ours = TimeOurs(in, &cost, &exact);
+		cbc = strcmp(directory, "-") == 0
+			? -1
+			: TimeCbc(in, directory, &optimum);
 		if (cbc < 0)
 			printf("%.1f\t-\t-\t%" PRId64 "\t-\n", ours * 1e6, cost);
 		else
@@ -434,8 +444,8 @@ main(int argc, char **argv)
 			(cbc >= 0 && optimum >= 0 && exact &&
 			 ((double) cost - optimum > 0.5 || optimum - (double) cost > 0.5)))
 			wrong++;
-		free(in.lines);
-		free(in.available);
+		free(in->lines);
+		free(in->available);
 	}
 	return wrong > 0;
 }

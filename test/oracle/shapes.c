@@ -364,6 +364,35 @@ MakeDivided(Case *c, bool heavy)
 }
 
 /*
+ * See to it that there is enough of each line, whole at one node or (if lines
+ * may be divided) over all of them.
+ */
+static void
+SupplyLines(Case *c)
+{
+	int n_nodes = c->problem.n_nodes;
+
+	for (int k = 0; k < c->problem.n_lines; k++)
+	{
+		int64_t *stock = &c->available[k * n_nodes];
+		int64_t most = 0;
+		int64_t total = 0;
+		int node = (int) Random(0, n_nodes - 1);
+
+		for (int i = 0; i < n_nodes; i++)
+		{
+			most = stock[i] > most ? stock[i] : most;
+			total += stock[i];
+		}
+		if (!c->problem.allow_line_split && most < c->lines[k].quantity)
+			stock[node] = c->lines[k].quantity;
+		for (; c->problem.allow_line_split && total < c->lines[k].quantity;
+			 total++)
+			stock[node++ % n_nodes]++;
+	}
+}
+
+/*
  * Add to the plain instance what a shape is named after.
  */
 static void
@@ -441,6 +470,7 @@ MakeCase(Case *c, int shape, int number)
 		if (Random(0, 1))
 			AddEverything(c);
 		MakeDivided(c, Random(0, 2) == 0);
+		SupplyLines(c);
 	}
 	else if (shape == LONG)
 	{
@@ -448,6 +478,7 @@ MakeCase(Case *c, int shape, int number)
 		if (Random(0, 1))
 			AddEverything(c);
 		c->problem.max_parcels = 0;
+		SupplyLines(c);
 	}
 	else
 	{
