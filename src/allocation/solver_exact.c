@@ -87,6 +87,7 @@ typedef struct Exact
 	int n_offers;
 	int64_t *freight;  /* scratch: of each subset, current tariff */
 	int64_t *variable; /* scratch: handling and stock, current node */
+	int *leaders;	   /* scratch: by mask, see LeaderBeats */
 	Table best;
 	Layer layers[SOLVER_EXACT_LINES + 1];
 } Exact;
@@ -188,7 +189,7 @@ DescribeOffer(const Exact *exact, int node, int service, uint32_t stock)
 }
 
 /*
- * Collect the offers of all usable nodes, sorted by tariff (counting sort).
+ * Collect the offers of all nodes that have a line, sorted by tariff (counting sort).
  */
 static bool
 CollectOffers(Exact *exact)
@@ -196,15 +197,21 @@ CollectOffers(Exact *exact)
 	const SolverProblem *problem = exact->problem;
 	size_t *next = SolverAlloc(exact->work, (size_t) problem->n_tariffs + 1,
 							   sizeof(size_t));
+	uint16_t *masks =
+		SolverAlloc(exact->work, (size_t) problem->n_nodes, sizeof(uint16_t));
 	size_t n_services = 0;
 
-	if (next == NULL)
+	if (next == NULL || masks == NULL)
 		return false;
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
-		for (int j = 0; j < problem->nodes[i].n_services; j++)
+		if (problem->nodes[i].max_parcels > 0)
+			masks[i] = (uint16_t) StockMask(exact, i);
+		for (int j = 0; masks[i] != 0 && j < problem->nodes[i].n_services; j++)
+		{
 			next[problem->nodes[i].services[j].tariff + 1]++;
-		n_services += (size_t) problem->nodes[i].n_services;
+			n_services++;
+		}
 	}
 	for (int i = 0; i < problem->n_tariffs; i++)
 		next[i + 1] += next[i];
@@ -215,13 +222,9 @@ CollectOffers(Exact *exact)
 		return false;
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
-		uint32_t stock = 0;
-
-		if (problem->nodes[i].max_parcels > 0)
-			stock = StockMask(exact, i);
-		for (int j = 0; j < problem->nodes[i].n_services; j++)
+		for (int j = 0; masks[i] != 0 && j < problem->nodes[i].n_services; j++)
 		{
-			Offer offer = DescribeOffer(exact, i, j, stock);
+			Offer offer = DescribeOffer(exact, i, j, masks[i]);
 
 			exact->offers[next[offer.tariff]++] = offer;
 		}
@@ -287,6 +290,34 @@ PriceOffer(Exact *exact, const Offer *offer, Table *table)
 }
 
 /*
+ * Check whether an earlier offer makes one of the same tariff needless: it
+ * carries the same lines and costs no more whatever they are.
+ *
+ * Most nodes of a chain have one of a few prices for handling, so this leaves
+ * a few offers of each tariff and mask.  leaders[mask] is the number of the
+ * last offer that was not beaten, plus 1; the caller clears them when the
+ * tariff changes.
+ */
+static bool
+LeaderBeats(Exact *exact, const Offer *offer)
+{
+	const SolverProblem *problem = exact->problem;
+	int *leader = &exact->leaders[offer->mask];
+	const Offer *other;
+
+	if (problem->stock_value != NULL)
+		return false; /* units have a price of their own at each node */
+	other = (*leader > 0 ? &exact->offers[*leader - 1] : NULL);
+	if (other != NULL && other->fixed <= offer->fixed &&
+		problem->nodes[other->node].per_unit <=
+			problem->nodes[offer->node].per_unit &&
+		SolverTie(problem, other->node) <= SolverTie(problem, offer->node))
+		return true;
+	*leader = (int) (offer - exact->offers) + 1;
+	return false;
+}
+
+/*
  * Enter the offers of all nodes with at least this capacity, or, if only is
  * not negative, of that node alone.
  */
@@ -307,7 +338,10 @@ PriceOffers(Exact *exact, int capacity, int only, Table *table)
 			tariff = offer->tariff;
 			for (uint32_t set = 0; set < exact->n_sets; set++)
 				exact->freight[set] = FREIGHT_UNKNOWN;
+			memset(exact->leaders, 0, exact->n_sets * sizeof(int));
 		}
+		if (LeaderBeats(exact, offer))
+			continue;
 		PriceOffer(exact, offer, table);
 		if (!SolverStep(exact->work,
 						INT64_C(1) << __builtin_popcount(offer->mask)))
@@ -705,6 +739,7 @@ SolverExact(SolverWork *work, SolverDraft *draft)
 	exact.volume = SolverAlloc(work, exact.n_sets, sizeof(int64_t));
 	exact.freight = SolverAlloc(work, exact.n_sets, sizeof(int64_t));
 	exact.variable = SolverAlloc(work, exact.n_sets, sizeof(int64_t));
+	exact.leaders = SolverAlloc(work, exact.n_sets, sizeof(int));
 	draft->nodes = SolverAlloc(work, (size_t) n_lines, sizeof(int));
 	draft->pieces = SolverAlloc(work, (size_t) n_lines, sizeof(SolverPiece));
 	if (work->status != SOLVER_OK)

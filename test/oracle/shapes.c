@@ -489,6 +489,13 @@ MakeCase(Case *c, int shape, int number)
 		PlainCase(c, n_lines, n_nodes, limited ? (n_nodes > 12 ? 5 : 7) : 12);
 		ShapeCase(c, (Shape) shape);
 	}
+	/* without values the solver leaves more out */
+	c->problem.stock_value = NULL;
+	for (int i = 0; i < c->problem.n_lines * c->problem.n_nodes; i++)
+	{
+		if (c->stock_value[i] != 0)
+			c->problem.stock_value = c->stock_value;
+	}
 	ClassifyCase(c);
 }
 
