@@ -7,7 +7,7 @@ in_database() {
 	local name=$1 status=0
 	shift
 	(export PGDATABASE=$name; "$@") || status=$?
-	sql -d postgres -c "DROP DATABASE IF EXISTS \"$name\" WITH (FORCE)" >&2
+	sql -d postgres -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS \"$name\" WITH (FORCE)" >&2
 	return $status
 }
 
@@ -37,10 +37,9 @@ solver_us() { "$BUILD/bench/solver_bench" "$1" 7 1 - "$2" | cut -f 1; }
 
 # Prints microseconds of quote_order() for an order of three lines on a chain of so many nodes; a run each line.
 quote_us() {
-	local run
 	sql -c "CREATE EXTENSION pg_retail CASCADE" -c "SELECT FROM retail.install()" >&2
 	sql -v skus=120 -v stores="$(($1 - 10))" -v fill=0.4 -v capacity=1000000 -f "$ROOT/demo/chain.sql" -f "$BENCH/destinations.sql" >&2
-	for run in 1 2 3; do
+	for _ in 1 2 3; do
 		sql <<SQL
 SELECT FROM (SELECT count(q.cost) FROM bench.destination d, LATERAL (SELECT * FROM retail.quote_order('app', format('[{"sku": "SKU%s", "qty": 1}, {"sku": "SKU%s", "qty": 2}, {"sku": "SKU%s", "qty": 1}]', 100001 + d.id % 40, 100041 + d.id % 40, 100081 + d.id % 40)::jsonb, d.destination)) q WHERE d.id <= 20) warm;
 SELECT clock_timestamp() AS began \gset
@@ -70,7 +69,7 @@ measure_scale() {
 	done
 	for nodes in 100 1000 5000; do
 		database=bench_scale_$nodes
-		sql -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "CREATE DATABASE $database" >&2
+		sql -d postgres -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "CREATE DATABASE $database" >&2
 		us=$(in_database $database quote_us $nodes)
 		figure "allocation.scale_quote_us.$nodes" us "(information: quote_order(), 3 lines, $nodes nodes)" <<<"$us"
 		quote[$nodes]=$(summarise <<<"$us" | cut -f 1)

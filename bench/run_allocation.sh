@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # run_allocation.sh: place_order() under load against a function written by hand and against its own floor, one hot SKU, and
-# the solver against cbc. Called by scripts/bench.sh; takes about ten minutes.
+# the solver against cbc, what a stream of orders costs, growth with the chain. Called by scripts/bench.sh; takes about a
+# quarter of an hour.
 set -euo pipefail
 # shellcheck source=bench/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=bench/allocation_cost.sh
+. "$BENCH/allocation_cost.sh"
 
 # Orders of three lines on the whole chain: ours, the function written by hand, and a transaction that knows the answer.
 measure_orders() {
@@ -117,3 +120,5 @@ measure_orders
 measure_batch
 measure_hot
 measure_solver
+measure_cost
+measure_scale
