@@ -95,17 +95,28 @@ LANGUAGE sql STABLE AS $$
 	ORDER BY n.node_id, l.carrier_service_id, o.steps, l.to_steps, l.to_km - l.from_km
 $$;
 
--- The nodes that could serve, each with what a parcel costs besides freight, and how many it still packs that day.
+-- How many parcels a node still packs on the local day of a time; null: as many as there are.
+CREATE FUNCTION oracle.room(the_node bigint, leaves timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
+	SELECT n.daily_capacity - (SELECT count(*) FROM retail.shipment x WHERE x.node_id = n.node_id AND x.status <> 'cancelled'
+		AND (x.ship_by AT TIME ZONE n.time_zone)::date = (leaves AT TIME ZONE n.time_zone)::date)
+	FROM retail.node n WHERE n.node_id = the_node
+$$;
+
+-- The nodes that could serve, each with what a parcel costs besides freight, when it leaves and how many it packs on that day: the
+-- first one, or when that is full the next with room, at most 14 days later.
 CREATE FUNCTION oracle.senders(nodes bigint[], as_of timestamptz) RETURNS TABLE (node_id bigint, leaves timestamptz, parcel_cents bigint, unit_cents bigint, capacity bigint)
 LANGUAGE sql STABLE AS $$
 	WITH leaving AS MATERIALIZED (
 		SELECT g.*, oracle.departure(g.calendar_id, g.time_zone, g.cut_off, g.processing_minutes, as_of) AS leaves
 		FROM (SELECT DISTINCT calendar_id, time_zone, cut_off, processing_minutes FROM retail.node WHERE node_id = ANY (nodes)) g
 	)
-	SELECT n.node_id, l.leaves, (n.parcel_cost * 100)::bigint, (n.unit_cost * 100)::bigint,
-		CASE WHEN n.daily_capacity IS NULL THEN 2147483647 ELSE greatest(n.daily_capacity - (SELECT count(*) FROM retail.shipment x WHERE x.node_id = n.node_id AND x.status <> 'cancelled'
-			AND (x.ship_by AT TIME ZONE n.time_zone)::date = (l.leaves AT TIME ZONE n.time_zone)::date), 0) END
+	SELECT n.node_id, coalesce(later.leaves, l.leaves), (n.parcel_cost * 100)::bigint, (n.unit_cost * 100)::bigint, coalesce(later.room, greatest(first_day.room, 0), 2147483647)
 	FROM retail.node n JOIN leaving l ON l.calendar_id IS NOT DISTINCT FROM n.calendar_id AND (l.time_zone, l.cut_off, l.processing_minutes) = (n.time_zone, n.cut_off, n.processing_minutes)
+	CROSS JOIN LATERAL (SELECT oracle.room(n.node_id, l.leaves) AS room OFFSET 0) first_day
+	LEFT JOIN LATERAL (
+		SELECT d.leaves, r.room FROM oracle.openings(n.calendar_id, (l.leaves AT TIME ZONE n.time_zone)::date + 1, n.time_zone) o
+		CROSS JOIN LATERAL (SELECT (o.day + least(n.cut_off, o.closing)) AT TIME ZONE n.time_zone AS leaves) d CROSS JOIN LATERAL (SELECT oracle.room(n.node_id, d.leaves) AS room OFFSET 0) r
+		WHERE r.room > 0 AND d.leaves <= l.leaves + interval '14 days' ORDER BY d.leaves LIMIT 1) later ON first_day.room <= 0
 	WHERE n.node_id = ANY (nodes) AND n.is_active AND n.can_ship AND (n.paused_until > as_of) IS NOT TRUE AND l.leaves IS NOT NULL
 $$;
 
