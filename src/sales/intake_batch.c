@@ -32,6 +32,8 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "allocation/capacity.h"
+#include "allocation/joint_sourcing.h"
 #include "allocation/ledger.h"
 #include "sales/order_writer.h"
 
@@ -62,6 +64,7 @@ typedef struct BatchRow
 	IntakeOrder input;
 	SkuLookup skus;
 	Placement placement;
+	SolverNode *nodes; /* of the stated problem; NULL: not stated */
 	IntakeError error;
 } BatchRow;
 
@@ -301,6 +304,60 @@ ParseStep(RowSet *set)
 	}
 }
 
+/* States the orders of a batch that can be decided together. */
+static void
+StateStep(RowSet *set)
+{
+	for (; set->next < set->n; set->next++)
+	{
+		BatchRow *row = set->rows[set->next];
+		Placement *p = &row->placement;
+
+		CHECK_FOR_INTERRUPTS();
+		if (row->state == ROW_WAITING && CanSourceTogether(&p->order->sourcing))
+			row->nodes = StateOrder(&p->order->sourcing, false, &p->result);
+	}
+}
+
+/*
+ * Decides stated orders together, in the order of the batch where there is not
+ * enough for all.  Those without a plan, or whose plan asks a node for more
+ * parcels than it takes, are left to be decided after the others.
+ */
+static void
+DecideTogether(Batch *batch)
+{
+	SharedOrder *orders = palloc0(sizeof(SharedOrder) * batch->n);
+	BatchRow **rows = palloc(sizeof(BatchRow *) * batch->n);
+	SharedSummary summary;
+	int n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		BatchRow *row = &batch->rows[i];
+
+		if (row->state != ROW_WAITING || row->nodes == NULL)
+			continue;
+		orders[n].request = &row->placement.order->sourcing;
+		orders[n].result = &row->placement.result;
+		rows[n++] = row;
+	}
+	SourceTogether(orders, n, &summary);
+	for (int i = 0; i < n; i++)
+	{
+		Placement *p = &rows[i]->placement;
+
+		if (p->result.status != SOLVER_OK ||
+			LimitCapacity(&p->order->sourcing, rows[i]->nodes, false,
+						  &p->result))
+			continue;
+		rows[i]->attempts++;
+		CompletePlacement(p);
+		LedgerPost(batch->ledger, &p->order->sourcing, &p->result, 1);
+		rows[i]->state = ROW_DECIDED;
+	}
+}
+
 /* Decides the orders one after the other on what those before them left. */
 static void
 DecideStep(RowSet *set)
@@ -468,6 +525,8 @@ AllocateBatch(Batch *batch)
 	StepThrough(ReadStep, &set);
 	LookUpBatch(batch);
 	StepThrough(ParseStep, &set);
+	StepThrough(StateStep, &set);
+	DecideTogether(batch);
 	StepThrough(DecideStep, &set);
 	for (int i = 0; i < batch->n; i++)
 		if (batch->rows[i].state == ROW_DECIDED)

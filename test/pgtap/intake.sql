@@ -57,6 +57,15 @@ SELECT retail.place_order('web', 'N4', '[{"sku": "A", "qty": 1}]', '{"region": "
 SELECT is(pg_temp.submit(pg_temp.o('N4') || '{"freight": 5.00, "member_id": 7}'), '1 N4 placed with its order again', 'what was placed directly is known');
 SELECT is(pg_temp.submit(pg_temp.o('N4') || '{"freight": 4}'), '1 N4 invalid RT030', 'with its content');
 
+-- ---- together ---------------------------------------------------------------------------------------
+-- The first could take the J that lies with the only K; together they cost less when the second does.
+SELECT retail.put_sku('J', 'J', 500, list_price => 1), retail.put_sku('K', 'K', 500, list_price => 1) \g /dev/null
+SELECT retail.receive_stock('j1', 'W1', '[{"sku": "J", "qty": 1}, {"sku": "K", "qty": 1}]', '2026-03-01 00:00+00'), retail.receive_stock('j2', 'W2', '[{"sku": "J", "qty": 1}]', '2026-03-01 00:00+00') \g /dev/null
+SELECT is(pg_temp.submit(pg_temp.o('J1', 'J'), pg_temp.o('J2', 'J') || '{"lines": [{"sku": "J", "qty": 1}, {"sku": "K", "qty": 1}]}'), E'1 J1 queued\n2 J2 queued', 'two orders compete for a unit');
+SELECT is(pg_temp.run(), 'batch N: 2 placed, 0 refused, 0 left', '... in one batch');
+SELECT is((SELECT string_agg(o.external_no || ' ' || n.code, ', ' ORDER BY o.external_no, n.code) FROM retail.sales_order o JOIN retail.shipment s USING (order_id) JOIN retail.node n USING (node_id) WHERE o.external_no LIKE 'J_'),
+	'J1 W2, J2 W1', '... and are decided together: the first gives way, and the second is not split');
+
 -- placed directly while it waited
 SELECT is(pg_temp.submit(pg_temp.o('N5'), pg_temp.o('N6'), pg_temp.o('N7')), E'1 N5 queued\n2 N6 queued\n3 N7 queued', 'three wait');
 SELECT retail.place_order('web', 'N5', '[{"sku": "A", "qty": 1}]', '{"region": "R"}', as_of => '2026-03-02 01:00+00') \g /dev/null
