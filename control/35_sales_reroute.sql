@@ -219,10 +219,13 @@ BEGIN
 		'node', (SELECT n.code FROM retail.node n WHERE n.node_id = s.node_id), 'reason', reason, 'units', w.units, 'lines', w.lines, 'note', note)));
 	SELECT array_agg(coalesce(g.quantity, 0) ORDER BY u.n) INTO released FROM unnest(w.skus) WITH ORDINALITY u (sku_id, n)
 		LEFT JOIN retail.withdraw_units(shipment_id, w.numbers, w.quantities, as_of) g USING (sku_id);
-	IF s.kind = 'pick_up' AND (SELECT o.fulfilment FROM retail.sales_order o WHERE o.order_id = the_order) = 'pick_up' THEN	-- another node can send to a store
+	IF (SELECT o.fulfilment = 'pick_up' AND s.kind = 'pick_up' AND NOT c.convert_pick_up FROM retail.sales_order o JOIN retail.channel c USING (channel_id) WHERE o.order_id = the_order) THEN
 		answer := retail.ask_customer(the_order, shipment_id, s.node_id, as_of);
 		PERFORM retail.post_refusal(reason, shipment_id, s.node_id, w.skus, w.quantities, released, '{}', '{}', as_of);
 	ELSE
+		IF s.kind = 'pick_up' THEN
+			PERFORM retail.send_to_store(the_order, as_of);
+		END IF;
 		answer := retail.send_elsewhere(old.rejection_id, w.numbers, w.quantities, w.skus, released);
 	END IF;
 	IF reason IN ('closed', 'capacity') THEN		-- last: every backend reads the catalogue again
@@ -234,7 +237,7 @@ BEGIN
 	RETURN answer;
 END $$;
 COMMENT ON FUNCTION retail.reject_shipment(bigint, text, jsonb, text, text, timestamptz) IS
-'A node refuses a parcel or pick-up that has not left, or lines [{"sku", "qty"}] of it. reason: not_found (the units are booked out, what nobody was promised there waits on quality hold for count_stock()), damaged (they move to damaged), closed or capacity (the node gets nothing new until its local midnight). A parcel is routed again without the node, as often as the policy says, else it waits in retail.order_exception; for a pick-up the customer is asked (event pick_up_refused, retail.order_question). What the customer pays stays. Idempotent by rejection_no within the parcel, and for a whole parcel without one. Returns {rejection_id, shipment_id, units, outcome: rerouted|exception|asked, parcels?, promised_at?, exception_id?, sqlstate?, detail?, question_id?, deadline?, replayed}. Raises RT001, RT005, RT006, RT010, RT011, RT014, RT015, RT016, RT030, RT031, RT032, RT040.';
+'A node refuses a parcel or pick-up that has not left, or lines [{"sku", "qty"}] of it. reason: not_found (the units are booked out, what nobody was promised there waits on quality hold for count_stock()), damaged (they move to damaged), closed or capacity (the node gets nothing new until its local midnight). A parcel is routed again without the node, as often as the policy says, else it waits in retail.order_exception; for a pick-up the customer is asked (event pick_up_refused, retail.order_question), or, as the channel says, others send to the store where he collects. What the customer pays stays. Idempotent by rejection_no within the parcel, and for a whole parcel without one. Returns {rejection_id, shipment_id, units, outcome: rerouted|exception|asked, parcels?, promised_at?, exception_id?, sqlstate?, detail?, question_id?, deadline?, replayed}. Raises RT001, RT005, RT006, RT010, RT011, RT014, RT015, RT016, RT030, RT031, RT032, RT040.';
 
 CREATE FUNCTION retail.resolve_intake(exception_id bigint, action text, note text, as_of timestamptz) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$

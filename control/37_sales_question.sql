@@ -17,10 +17,10 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 		ORDER BY 2 NULLS LAST, 1 LIMIT 5
 	)
 	SELECT coalesce((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('answer', 'other_store', 'node', s.code, 'distance_km', s.km)) ORDER BY s.km NULLS LAST, s.code) FROM store s), '[]')
-		|| '[{"answer": "ship_home"}, {"answer": "cancel"}]'
+		|| '[{"answer": "ship_to_store"}, {"answer": "ship_home"}, {"answer": "cancel"}]'
 $$;
 COMMENT ON FUNCTION retail.pick_up_options(bigint, timestamptz) IS
-'Internal: what a customer may choose whose pick-up was refused: the five nearest other stores that have everything that waits, shipping, cancelling.';
+'Internal: what a customer may choose whose pick-up was refused: the five nearest other stores that have everything that waits, shipping to the store or home, cancelling.';
 
 CREATE FUNCTION retail.ask_customer(order_id bigint, shipment_id bigint, node_id bigint, as_of timestamptz) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -50,6 +50,20 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_t
 		AND EXISTS (SELECT FROM retail.shipment s WHERE s.order_id = $1 AND s.status <> 'cancelled')
 $$;
 COMMENT ON FUNCTION retail.move_pick_up(bigint) IS 'Internal: sets where an order is collected to the node of its latest pick-up; without one, and with parcels that are sent, it is shipped.';
+
+CREATE FUNCTION retail.send_to_store(order_id bigint, as_of timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	store record;
+BEGIN
+	SELECT n.code, n.region_id, coalesce(n.latitude, r.latitude) AS latitude, coalesce(n.longitude, r.longitude) AS longitude INTO store
+		FROM retail.sales_order o JOIN retail.node n ON n.node_id = o.pick_up_node_id LEFT JOIN retail.region r ON r.region_id = n.region_id WHERE o.order_id = $1 AND o.fulfilment = 'pick_up';
+	IF FOUND THEN
+		UPDATE retail.sales_order o SET fulfilment = 'ship_to_store', region_id = store.region_id, latitude = store.latitude, longitude = store.longitude WHERE o.order_id = $1;
+		PERFORM retail.add_order_event($1, 'converted', $2, jsonb_build_object('from', 'pick_up', 'to', 'ship_to_store', 'node', store.code));
+	END IF;
+END $$;
+COMMENT ON FUNCTION retail.send_to_store(bigint, timestamptz) IS 'Internal: a pick-up becomes ship to store: collected at the same store, to which others may send.';
 
 CREATE FUNCTION retail.set_destination(order_id bigint, destination jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -84,7 +98,7 @@ DECLARE
 	r record;
 	done jsonb;
 BEGIN
-	PERFORM retail.check_argument(answer IN ('other_store', 'ship_home', 'cancel'), 'answer', answer, 'Give other_store, ship_home or cancel.'), retail.check_time(as_of, 'as_of'),
+	PERFORM retail.check_argument(answer IN ('other_store', 'ship_to_store', 'ship_home', 'cancel'), 'answer', answer, 'Give other_store, ship_to_store, ship_home or cancel.'), retail.check_time(as_of, 'as_of'),
 		retail.check_argument((answer = 'other_store') = (node IS NOT NULL), 'node', node, 'Name a node with other_store, and with no other answer.');
 	the_order := retail.lock_order(channel, external_no);
 	SELECT * INTO q FROM retail.order_question x WHERE x.order_id = the_order ORDER BY x.question_id DESC LIMIT 1;
@@ -105,6 +119,8 @@ BEGIN
 	ELSE
 		IF answer = 'ship_home' THEN
 			PERFORM retail.set_destination(the_order, destination);
+		ELSIF answer = 'ship_to_store' THEN
+			PERFORM retail.send_to_store(the_order, as_of);
 		END IF;
 		SELECT array_agg(u.line_no) AS numbers, array_agg(u.quantity) AS quantities INTO w FROM retail.open_units(the_order) u;
 		SELECT * INTO r FROM retail.route_again(the_order, w.numbers, w.quantities, jsonb_build_object('cause', 'answer', 'question_id', q.question_id), as_of,
@@ -119,7 +135,7 @@ BEGIN
 	RETURN done || '{"replayed": false}';
 END $$;
 COMMENT ON FUNCTION retail.answer_question(text, text, text, text, jsonb, timestamptz) IS
-'What a customer whose pick-up was refused wants: other_store (node: collect there), ship_home (destination as of place_order(), if the order has none) or cancel (of the refused units). What the customer pays stays. When it cannot be done any more, nothing is changed and he may choose anew. An answer after the deadline counts as long as nothing has been decided. Idempotent. Returns {question_id, answer, parcels?, promised_at?, refund_due?, replayed}. Raises RT002, RT003, RT004, RT006, RT013, RT014, RT016, RT020, RT021, RT022, RT031, RT060.';
+'What a customer whose pick-up was refused wants: other_store (node: collect there), ship_to_store (collect where it was to be, from what others send), ship_home (destination as of place_order(), if the order has none) or cancel (of the refused units). What the customer pays stays. When it cannot be done any more, nothing is changed and he may choose anew. An answer after the deadline counts as long as nothing has been decided. Idempotent. Returns {question_id, answer, parcels?, promised_at?, refund_due?, replayed}. Raises RT002, RT003, RT004, RT006, RT013, RT014, RT016, RT020, RT021, RT022, RT031, RT060.';
 
 CREATE FUNCTION retail.run_questions(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
@@ -158,19 +174,20 @@ END $$;
 COMMENT ON FUNCTION retail.run_questions(timestamptz) IS
 'Worker task: ends questions about refused pick-ups that were not answered by their deadline: the units are cancelled, or wait in the exception queue, as the channel says (set_question_rules()). Safe to run twice at once. Raises RT014.';
 
-CREATE FUNCTION retail.set_question_rules(channel text, answer_within interval DEFAULT '1 day', unanswered text DEFAULT 'exception') RETURNS void
+CREATE FUNCTION retail.set_question_rules(channel text, answer_within interval DEFAULT '1 day', unanswered text DEFAULT 'exception', convert_pick_up boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
 	the_channel bigint := retail.channel_id(channel);
 BEGIN
 	PERFORM retail.check_argument(answer_within > '0' AND answer_within <= interval '60 days', 'answer_within', answer_within::text, 'Give more than 0 and at most 60 days.'),
-		retail.check_argument(unanswered IN ('exception', 'cancel'), 'unanswered', unanswered, 'Give exception or cancel.');
-	UPDATE retail.channel c SET answer_within = answer_within, unanswered = unanswered
-		WHERE c.channel_id = the_channel AND (c.answer_within, c.unanswered) IS DISTINCT FROM (answer_within, unanswered);
+		retail.check_argument(unanswered IN ('exception', 'cancel'), 'unanswered', unanswered, 'Give exception or cancel.'),
+		retail.check_argument(convert_pick_up IS NOT NULL, 'convert_pick_up', NULL, 'Give true or false.');
+	UPDATE retail.channel c SET answer_within = answer_within, unanswered = unanswered, convert_pick_up = convert_pick_up
+		WHERE c.channel_id = the_channel AND (c.answer_within, c.unanswered, c.convert_pick_up) IS DISTINCT FROM (answer_within, unanswered, convert_pick_up);
 END $$;
-COMMENT ON FUNCTION retail.set_question_rules(text, interval, text) IS
-'How long customers of a channel are waited for when a pick-up was refused, and what then becomes of it: exception (a person decides) or cancel. Raises RT003, RT016.';
+COMMENT ON FUNCTION retail.set_question_rules(text, interval, text, boolean) IS
+'How long customers of a channel are waited for when a pick-up was refused, and what then becomes of it: exception (a person decides) or cancel. convert_pick_up: they are not asked, others send what was refused to the store where they collect. Raises RT003, RT016.';
 
 CREATE FUNCTION retail.waiting_violations() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -194,5 +211,5 @@ $$;
 COMMENT ON FUNCTION retail.waiting_violations() IS 'Internal: invariant 3 of units that wait: each has an open exception or question, and these have units; rejections and recounts that name what does not exist.';
 
 GRANT EXECUTE ON FUNCTION retail.answer_question(text, text, text, text, jsonb, timestamptz) TO retail_admin, retail_app, retail_service;
-GRANT EXECUTE ON FUNCTION retail.run_questions(timestamptz), retail.set_question_rules(text, interval, text), retail.waiting_violations() TO retail_admin, retail_app;
+GRANT EXECUTE ON FUNCTION retail.run_questions(timestamptz), retail.set_question_rules(text, interval, text, boolean), retail.waiting_violations() TO retail_admin, retail_app;
 GRANT EXECUTE ON FUNCTION retail.open_units(bigint) TO retail_admin, retail_app;

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(93);
+SELECT plan(110);
 
 CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT concat_ws('/', s.on_hand, s.reserved, s.damaged, s.quality_hold) FROM retail.stock s JOIN retail.sku k USING (sku_id) JOIN retail.node n USING (node_id) WHERE k.code = $1 AND n.code = $2 $$;
@@ -44,7 +44,7 @@ SELECT is(pg_temp.refuse('P1', 'not_found', '[{"sku": "A", "qty": 2}]', 'X1'), '
 SELECT is(pg_temp.lines('P1'), 'A:3=1+2+0', '... they wait');
 SELECT is(pg_temp.parcels('P1'), 'ST1 pick_up planned A1', '... and go nowhere by themselves');
 SELECT is(pg_temp.stock('A', 'ST1'), '1/1/0/7', '... stock is corrected');
-SELECT is((SELECT q.options FROM retail.order_question q), '[{"node": "ST2", "answer": "other_store", "distance_km": 11.1}, {"node": "ST5", "answer": "other_store", "distance_km": 44.5}, {"answer": "ship_home"}, {"answer": "cancel"}]',
+SELECT is((SELECT q.options FROM retail.order_question q), '[{"node": "ST2", "answer": "other_store", "distance_km": 11.1}, {"node": "ST5", "answer": "other_store", "distance_km": 44.5}, {"answer": "ship_to_store"}, {"answer": "ship_home"}, {"answer": "cancel"}]',
 	'... the customer may go to another store that has them, nearest first, have them sent, or do without');
 SELECT is(pg_temp.question('P1'), 'open 03 03:00', '... within a day');
 SELECT is(pg_temp.events('P1'), 'placed rejected pick_up_refused', '... an event tells whoever asks him');
@@ -112,6 +112,26 @@ SELECT is(retail.answer_question('mp', 'P4', 'cancel', as_of => '2026-03-02 06:0
 SELECT is(pg_temp.lines('P4') || ' ' || pg_temp.head('P4'), 'A:3=1+0+2 pick_up ST1 open paid 30.00 20.00 30.00', '... and is owed two thirds');
 SELECT is(retail.answer_question('mp', 'P4', 'cancel', as_of => '2026-03-02 06:00+00') ->> 'replayed', 'true', '... once');
 
+-- ---- sent to the store ------------------------------------------------------------------------------
+
+SELECT pg_temp.place('S1', '[{"sku": "A", "qty": 3}]'), pg_temp.place('S2', '[{"sku": "A", "qty": 2}]') \g /dev/null
+SELECT is(pg_temp.refuse('S1', 'damaged', '[{"sku": "A", "qty": 2}]', 'X1'), '2 asked', 'two of three are damaged');
+SELECT is(retail.answer_question('mp', 'S1', 'ship_to_store', as_of => '2026-03-02 06:00+00') ->> 'promised_at', '2026-03-03T09:00:00+00:00', 'the warehouse sends them to the store');
+SELECT is(pg_temp.parcels('S1') || ', ' || pg_temp.head('S1'), 'ST1 pick_up planned A1; WH ship_to_store planned A2, ship_to_store ST1 open on_delivery 30.00 0.00 0.00', '... where the customer collects');
+SELECT is(pg_temp.events('S1'), 'placed rejected pick_up_refused question_closed converted rerouted', '... events say so');
+SELECT is((SELECT x ->> 'outcome' FROM retail.reject_shipment(pg_temp.parcel('S1', 2), 'closed', as_of => '2026-03-02 07:00+00') x), 'exception', 'the warehouse refuses: nobody else ships, a person decides');
+SELECT is(retail.resolve_exception((SELECT e.exception_id FROM retail.order_exception e WHERE e.order_id = pg_temp.order_id('S1')), 'node', 'WH', as_of => '2026-03-02 17:00+00') ->> 'resolution', 'by_hand', '... that it does, tomorrow');
+SELECT is(retail.ship_order(pg_temp.parcel('S1', 3), 'T9', as_of => '2026-03-03 09:00+00') ->> 'status', 'shipped', '... so it leaves');
+SELECT raises('RT031', format('SELECT retail.reject_shipment(%s, ''damaged'')', pg_temp.parcel('S1', 3)), '... and is not refused any more');
+SELECT is(retail.ready_for_pick_up(pg_temp.parcel('S1', 3), '2026-03-04 09:00+00') ->> 'status', 'ready', '... it has come');
+SELECT raises('RT031', format('SELECT retail.reject_shipment(%s, ''damaged'', as_of => ''2026-03-04 10:00+00'')', pg_temp.parcel('S1', 3)), '... nor then');
+SELECT lives_ok($$ SELECT retail.set_question_rules('mp', convert_pick_up => true) $$, 'a channel that does not ask');
+SELECT is(pg_temp.refuse('S2', 'damaged', NULL, NULL, '2026-03-03 03:00+00'), '2 rerouted', '... has it sent to the store at once');
+SELECT is(pg_temp.parcels('S2') || ', ' || pg_temp.head('S2'), 'ST1 pick_up cancelled A0; WH ship_to_store planned A2, ship_to_store ST1 open on_delivery 20.00 0.00 0.00', '... where the customer collects');
+SELECT is(pg_temp.events('S2'), 'placed rejected converted rerouted', '... which an event tells');
+SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
+SELECT lives_ok($$ SELECT retail.set_question_rules('mp') $$);
+
 -- ---- no answer ----------------------------------------------------------------------------------------
 
 SELECT pg_temp.place(p, '[{"sku": "A", "qty": 1}]') FROM unnest('{N1,N2,N3}'::text[]) p \g /dev/null
@@ -140,7 +160,7 @@ SELECT raises('RT006', $$ SELECT retail.answer_question('mp', 'P0', 'cancel') $$
 SELECT raises('RT003', $$ SELECT retail.answer_question('zz', 'P1', 'cancel') $$);
 SELECT raises('RT016', format('SELECT retail.answer_question(''mp'', ''N1'', %s)', a)) FROM unnest(ARRAY['''maybe''', 'NULL', '''other_store''', '''cancel'', ''ST2''']) a;
 SELECT raises('RT014', $$ SELECT retail.run_questions('infinity') $$);
-SELECT raises('RT016', format('SELECT retail.set_question_rules(''mp'', %s)', a)) FROM unnest(ARRAY['''0''', '''61 days''', 'NULL', '''1 day'', ''forget''']) a;
+SELECT raises('RT016', format('SELECT retail.set_question_rules(''mp'', %s)', a)) FROM unnest(ARRAY['''0''', '''61 days''', 'NULL', '''1 day'', ''forget''', 'convert_pick_up => NULL']) a;
 SELECT raises_as('retail_store', '42501', $$ SELECT retail.answer_question('mp', 'N1', 'cancel') $$);
 SELECT raises_as('retail_service', 'RT031', $$ SELECT retail.answer_question('mp', 'N3', 'cancel') $$);
 SELECT raises_as('retail_bi', '42501', $$ SELECT options FROM retail.order_question $$);

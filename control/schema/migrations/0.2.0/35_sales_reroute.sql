@@ -147,11 +147,13 @@ COMMENT ON COLUMN retail.order_question.closed_at IS 'When it was answered, expi
 
 ALTER TABLE retail.channel
 	ADD COLUMN answer_within interval NOT NULL DEFAULT '1 day' CHECK (answer_within > '0'),
-	ADD COLUMN unanswered text NOT NULL DEFAULT 'exception' CHECK (unanswered IN ('exception', 'cancel'));
+	ADD COLUMN unanswered text NOT NULL DEFAULT 'exception' CHECK (unanswered IN ('exception', 'cancel')),
+	ADD COLUMN convert_pick_up boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN retail.channel.answer_within IS 'How long a customer whose pick-up was refused is waited for.';
 COMMENT ON COLUMN retail.channel.unanswered IS 'What then happens to the refused units: exception (a person decides) or cancel.';
 
-COMMENT ON COLUMN retail.order_event.kind IS 'placed, sold, partly_paid, paid, refunded, ready, shipped, delivered, line_cancelled, cancelled, payment_after_cancellation, returned, inspected, rejected, rerouted, pick_up_refused, question_closed, exception_opened, exception_resolved; and the kinds that other functions say they write.';
+COMMENT ON COLUMN retail.channel.convert_pick_up IS 'A refused pick-up becomes ship to store without asking.';
+COMMENT ON COLUMN retail.order_event.kind IS 'placed, sold, partly_paid, paid, refunded, ready, shipped, delivered, line_cancelled, cancelled, payment_after_cancellation, returned, inspected, rejected, rerouted, pick_up_refused, question_closed, converted, exception_opened, exception_resolved; and the kinds that other functions say they write.';
 
 DO $$
 DECLARE t text;
