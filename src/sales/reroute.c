@@ -138,6 +138,28 @@ DecisionTime(int64 order_id, TimestampTz as_of)
 	return isnull || last < as_of ? as_of : last + 1;
 }
 
+/* Raises RT060 when others took stock, or the day of a node, meanwhile. */
+static void
+ReportOutrun(const SourcingRequest *request, const StockShortage *shortage)
+{
+	const CatalogNode *node =
+		CatalogNodeById(request->catalog, shortage->node_id);
+	const char *sku = NULL;
+
+	for (int i = 0; i < request->n_lines; i++)
+		if (request->lines[i].sku_id == shortage->sku_id)
+			sku = request->lines[i].sku;
+	ereport(
+		ERROR, errcode(RT_TOO_BUSY),
+		errmsg("stock or capacity changed under the decision"),
+		sku ? errdetail("SKU %s at node %s: %lld wanted, %lld left to promise.",
+						sku, node ? node->code : "",
+						(long long) shortage->wanted,
+						(long long) shortage->available)
+			: errdetail("The day of node %s is full.", node ? node->code : ""),
+		errhint("Try again."));
+}
+
 /* Decides and writes once; returns the parcels as JSON. */
 static char *
 RouteUnits(ReloadedOrder *order, const Refusal *refusal)
@@ -160,14 +182,7 @@ RouteUnits(ReloadedOrder *order, const Refusal *refusal)
 	set.expires_at = order->held_until;
 	set.decided_at = DecisionTime(order->order_id, request->as_of);
 	if (!WriteParcels(&set, 1, NULL, 0, false, &shortage))
-		ereport(ERROR, errcode(RT_TOO_BUSY),
-				errmsg("stock changed under the decision"),
-				errdetail(
-					"SKU %lld at node %lld: %lld wanted, %lld left to promise.",
-					(long long) shortage.sku_id, (long long) shortage.node_id,
-					(long long) shortage.wanted,
-					(long long) shortage.available),
-				errhint("Try again."));
+		ReportOutrun(request, &shortage);
 	initStringInfo(&parcels);
 	AppendParcels(&parcels, request, &result, set.shipment_ids);
 	return parcels.data;
