@@ -129,16 +129,20 @@ LoadPrices(int64 *sku_ids, int n)
 		for (uint64 row = 0; row < SPI_processed; row++)
 			count += RetailCellInt64(row, 1, NULL) == sku_ids[i];
 		if (count > 0)
-			prices =
-				MemoryContextAlloc(price_context, sizeof(StockPrice) * count);
-		count = 0;
-		for (uint64 row = 0; row < SPI_processed; row++)
 		{
-			if (RetailCellInt64(row, 1, NULL) != sku_ids[i])
-				continue;
-			prices[count].node_id = RetailCellInt64(row, 2, NULL);
-			prices[count].scarcity = RetailCellInt64(row, 3, NULL);
-			prices[count++].markdown = RetailCellInt64(row, 4, NULL);
+			StockPrice *price =
+				MemoryContextAlloc(price_context, sizeof(StockPrice) * count);
+
+			prices = price;
+			for (uint64 row = 0; row < SPI_processed; row++)
+			{
+				if (RetailCellInt64(row, 1, NULL) != sku_ids[i])
+					continue;
+				price->node_id = RetailCellInt64(row, 2, NULL);
+				price->scarcity = RetailCellInt64(row, 3, NULL);
+				price->markdown = RetailCellInt64(row, 4, NULL);
+				price++;
+			}
 		}
 		entry = hash_search(price_table, &sku_ids[i], HASH_ENTER, NULL);
 		entry->n = count;
