@@ -37,8 +37,8 @@ make_chain() {
 	local begin=$SECONDS
 	if [ "$(sql -d postgres -c "SELECT count(*) FROM pg_database WHERE datname = '$CHAIN_TEMPLATE'")" = 0 ]; then
 		say "generating the chain: 320 nodes x $CHAIN_SKUS SKUs, fill $CHAIN_FILL"
-		# nodes that cannot be full: a benchmark packs the parcels of a month in minutes
-		sql -v skus="$CHAIN_SKUS" -v fill="$CHAIN_FILL" -v capacity=1000000 -f "$ROOT/demo/chain.sql" -f "$BENCH/destinations.sql" >&2
+		# nodes without a daily limit: a benchmark packs the parcels of a month in minutes
+		sql -v skus="$CHAIN_SKUS" -v fill="$CHAIN_FILL" -v capacity=NULL -f "$ROOT/demo/chain.sql" -f "$BENCH/destinations.sql" >&2
 		say "generated in $((SECONDS - begin)) s"
 		copy_database "$PGDATABASE" "$CHAIN_TEMPLATE"
 		sql -d postgres -c "ALTER DATABASE \"$CHAIN_TEMPLATE\" ALLOW_CONNECTIONS false"

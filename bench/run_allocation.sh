@@ -37,6 +37,12 @@ measure_orders() {
 		figure "allocation.peer_rate.$clients" orders/s "(information: the hand-written one)" <"$RATES/peer_place_order.$clients"
 		figure "allocation.floor_rate.$clients" orders/s "(information: the floor)" <"$RATES/same_rows.$clients"
 	done
+	# what it costs to hold a daily limit exactly: the parcels of the day are counted, and its lock is kept to the commit
+	sql -c "UPDATE retail.node SET daily_capacity = 1000000" >&2
+	for clients in 2 64; do
+		pgb place_order "$clients" "${PGB_ARGS[@]}" | figure "allocation.limited_rate.$clients" orders/s "(information: ours, every node with a daily limit)"
+	done
+	sql -c "UPDATE retail.node SET daily_capacity = NULL" >&2
 }
 
 # Orders of the intake queue that are decided, submission included: two clients submit a hundred orders in a call and decide a
