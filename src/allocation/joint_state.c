@@ -342,8 +342,9 @@ ListUses(JointWork *work, const JointState *state, JointDraft *draft)
 	const SolverProblem *problem = state->problem;
 	const SolverPlan *plan = &draft->plan;
 
-	draft->uses = JointAlloc(work, (size_t) (plan->n_pieces + plan->n_parcels),
-							 sizeof(JointUse));
+	draft->uses =
+		JointAlloc(work, (size_t) plan->n_pieces + (size_t) plan->n_parcels,
+				   sizeof(JointUse));
 	if (draft->uses == NULL)
 		return false;
 	for (int i = 0; i < plan->n_parcels; i++)

@@ -244,13 +244,12 @@ static bool
 MergeLevels(Partition *partition, const Entry *entry, StockLevel *levels,
 			int *n_levels)
 {
-	int64 numbers[LEVEL_NUMBERS * LOADING_SLACK];
-	const StockLevel *left = (const StockLevel *) numbers;
+	StockLevel left[LOADING_SLACK] = {0};
 	int n = *n_levels;
 
 	if (entry->n_levels > LOADING_SLACK)
 		return false;
-	StockCacheCopyNumbers(partition, entry, numbers,
+	StockCacheCopyNumbers(partition, entry, (int64 *) left,
 						  entry->n_levels * LEVEL_NUMBERS);
 	for (int i = 0; i < entry->n_levels; i++)
 	{
