@@ -113,7 +113,11 @@ Attempt(Placement *p, bool wait)
 			RollbackAndReleaseCurrentSubTransaction();
 			MemoryContextSwitchTo(context);
 			CurrentResourceOwner = owner;
-			ReThrowError(error);
+			/* What was locked is free again: the loop is ours, decide anew. */
+			if (error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+				ReThrowError(error);
+			FreeErrorData(error);
+			return OUTRUN;
 		}
 	PG_END_TRY();
 	if (outcome == OUTRUN)
