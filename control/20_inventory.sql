@@ -340,10 +340,15 @@ BEGIN
 			WHERE r.state = 'held' AND r.expires_at <= as_of AND r.sku_id = ANY (sku_ids)
 			ORDER BY r.sku_id, r.reservation_id FOR UPDATE) d;
 	ELSE
+		-- The longest due ones, locked in key order too: SKIP LOCKED waits when a
+		-- row that it saw free was updated meanwhile and is locked again.
 		SELECT array_agg(d.reservation_id) INTO due FROM (SELECT r.reservation_id FROM retail.reservation r
-			WHERE r.state = 'held' AND r.expires_at <= as_of AND r.sku_id = ANY (sku_ids)
-				AND (node_ids IS NULL OR (r.sku_id, r.node_id) IN (SELECT u.sku_id, u.node_id FROM unnest(sku_ids, node_ids) u (sku_id, node_id)))
-			ORDER BY r.expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED) d;
+			WHERE r.state = 'held' AND r.expires_at <= as_of AND (r.sku_id, r.reservation_id) IN (
+				SELECT x.sku_id, x.reservation_id FROM retail.reservation x
+				WHERE x.state = 'held' AND x.expires_at <= as_of AND x.sku_id = ANY (sku_ids)
+					AND (node_ids IS NULL OR (x.sku_id, x.node_id) IN (SELECT u.sku_id, u.node_id FROM unnest(sku_ids, node_ids) u (sku_id, node_id)))
+				ORDER BY x.expires_at LIMIT 10000)
+			ORDER BY r.sku_id, r.reservation_id FOR UPDATE SKIP LOCKED) d;
 	END IF;
 	IF due IS NULL THEN
 		RETURN;
