@@ -96,8 +96,8 @@ BEGIN
 	state := NULL; message := NULL; detail := NULL; hint := NULL;
 	UPDATE retail.order_line l SET allocated = l.allocated + u.quantity, backordered = l.backordered - u.quantity
 		FROM unnest(line_nos, quantities) u (line_no, quantity) WHERE l.order_id = $1 AND l.line_no = u.line_no;
-	UPDATE retail.sales_order o SET promised_at = (SELECT max(s.promised_at) FROM retail.shipment s WHERE s.order_id = $1 AND s.status <> 'cancelled')
-		WHERE o.order_id = $1 RETURNING o.promised_at INTO promised_at;
+	PERFORM retail.trim_backorders($1, true);		-- what was released waits no longer; the promise is that of all that is left
+	promised_at := (SELECT o.promised_at FROM retail.sales_order o WHERE o.order_id = $1);
 	PERFORM retail.add_order_event($1, CASE cause ->> 'cause' WHEN 'backorder' THEN 'released' ELSE 'rerouted' END, as_of, cause || jsonb_build_object('parcels', parcels, 'old_promise', old_promise, 'new_promise', promised_at));
 END $$;
 COMMENT ON FUNCTION retail.route_again(bigint, bigint[], bigint[], jsonb, timestamptz, bigint, bigint, text, bigint, bigint, bigint[], bigint[], bigint[]) IS
@@ -216,7 +216,8 @@ BEGIN
 	INSERT INTO retail.shipment_rejection AS x (shipment_id, rejection_no, order_id, node_id, reason, is_whole, units, lines, request_hash, rejected_at, actor, note)
 		VALUES (shipment_id, rejection_no, the_order, s.node_id, reason, w.is_whole, w.units, w.lines, hash, as_of, retail.caller(), note) RETURNING x.* INTO old;
 	PERFORM retail.add_order_event(the_order, 'rejected', as_of, jsonb_strip_nulls(jsonb_build_object('rejection_id', old.rejection_id, 'shipment_id', shipment_id,
-		'node', (SELECT n.code FROM retail.node n WHERE n.node_id = s.node_id), 'reason', reason, 'units', w.units, 'lines', w.lines, 'note', note)));
+		'node', (SELECT n.code FROM retail.node n WHERE n.node_id = s.node_id), 'reason', reason, 'units', w.units, 'lines', w.lines, 'note', note,
+		'promised_at', (SELECT o.promised_at FROM retail.sales_order o WHERE o.order_id = the_order))));
 	SELECT array_agg(coalesce(g.quantity, 0) ORDER BY u.n) INTO released FROM unnest(w.skus) WITH ORDINALITY u (sku_id, n)
 		LEFT JOIN retail.withdraw_units(shipment_id, w.numbers, w.quantities, as_of) g USING (sku_id);
 	IF (SELECT o.fulfilment = 'pick_up' AND s.kind = 'pick_up' AND NOT c.convert_pick_up FROM retail.sales_order o JOIN retail.channel c USING (channel_id) WHERE o.order_id = the_order) THEN
@@ -228,6 +229,7 @@ BEGIN
 		END IF;
 		answer := retail.send_elsewhere(old.rejection_id, w.numbers, w.quantities, w.skus, released);
 	END IF;
+	PERFORM retail.refresh_promise(the_order);
 	IF reason IN ('closed', 'capacity') THEN		-- last: every backend reads the catalogue again
 		UPDATE retail.node n SET paused_until = retail.end_of_local_day(n.node_id, as_of), pause_reason = reason
 			WHERE n.node_id = s.node_id AND coalesce(n.paused_until < retail.end_of_local_day(n.node_id, as_of), true);

@@ -52,16 +52,20 @@ COMMENT ON FUNCTION retail.report_no_supply(bigint, bigint, bigint, bigint) IS '
 
 CREATE FUNCTION retail.refresh_promise(order_id bigint) RETURNS timestamptz
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	UPDATE retail.sales_order o SET promised_at = CASE WHEN NOT EXISTS (SELECT FROM retail.backorder b WHERE b.order_id = $1 AND b.promised_at IS NULL) THEN
-			greatest((SELECT max(s.promised_at) FROM retail.shipment s WHERE s.order_id = $1 AND s.status <> 'cancelled'), (SELECT max(b.promised_at) FROM retail.backorder b WHERE b.order_id = $1)) END
+	UPDATE retail.sales_order o SET promised_at = CASE
+			WHEN EXISTS (SELECT FROM retail.open_units($1)) OR EXISTS (SELECT FROM retail.backorder b WHERE b.order_id = $1 AND b.promised_at IS NULL) THEN NULL
+			ELSE coalesce(greatest((SELECT max(s.promised_at) FROM retail.shipment s WHERE s.order_id = $1 AND s.status <> 'cancelled'),
+				(SELECT max(b.promised_at) FROM retail.backorder b WHERE b.order_id = $1)), o.promised_at) END
 		WHERE o.order_id = $1 RETURNING o.promised_at
 $$;
-COMMENT ON FUNCTION retail.refresh_promise(bigint) IS 'Internal: sets the promise of an order, locked by the caller, to the latest of its parcels and of what it waits for; null when nobody knows.';
+COMMENT ON FUNCTION retail.refresh_promise(bigint) IS
+'Internal: sets the promise of an order, locked by the caller, to the latest of its parcels and of what it waits for; null when nobody knows, because units wait without a date or for a decision. An order of which nothing is left keeps the last one.';
 
 CREATE FUNCTION retail.trim_backorders(order_id bigint, released boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM retail.backorder b WHERE b.order_id = $1) THEN
+		PERFORM retail.refresh_promise($1);
 		RETURN;
 	END IF;
 	-- What was released waited for the earliest supply, what is cancelled for the latest.
@@ -76,7 +80,7 @@ BEGIN
 	UPDATE retail.backorder b SET quantity = k.quantity FROM kept k WHERE b.backorder_id = k.backorder_id AND k.quantity BETWEEN 1 AND b.quantity - 1;
 	PERFORM retail.refresh_promise($1);
 END $$;
-COMMENT ON FUNCTION retail.trim_backorders(bigint, boolean) IS 'Internal: takes out of the queue what is no longer backordered of an order that the caller has locked: released, or cancelled.';
+COMMENT ON FUNCTION retail.trim_backorders(bigint, boolean) IS 'Internal: takes out of the queue what is no longer backordered of an order that the caller has locked: released, or cancelled; and sets its promise.';
 
 CREATE FUNCTION retail.settle_shortage(order_id bigint, shortage text, as_of timestamptz, OUT promised_at timestamptz, OUT nothing_due boolean, OUT short jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -255,8 +259,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	IF released > 0 THEN
-		PERFORM retail.trim_backorders($1, true);
-		new_promise := retail.refresh_promise($1);
+		new_promise := (SELECT x.promised_at FROM retail.sales_order x WHERE x.order_id = $1);
 		IF new_promise IS DISTINCT FROM o.promised_at THEN
 			PERFORM retail.add_order_event($1, 'promise_changed', as_of, jsonb_build_object('old_promise', o.promised_at, 'new_promise', new_promise));
 		END IF;
@@ -344,8 +347,16 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 	SELECT 3, format('order %s line %s', b.order_id, b.line_no), format('%s units are backordered, %s wait', coalesce(l.backordered, 0), b.quantity)
 	FROM (SELECT x.order_id, x.line_no, x.sku_id, sum(x.quantity) AS quantity FROM retail.backorder x GROUP BY 1, 2, 3) b
 	LEFT JOIN retail.order_line l ON l.order_id = b.order_id AND l.line_no = b.line_no AND l.sku_id = b.sku_id WHERE b.quantity > coalesce(l.backordered, 0)
+	UNION ALL
+	SELECT 3, format('order %s', o.order_id), format('is promised for %s, its parts for %s', coalesce(o.promised_at::text, 'no time'), coalesce(x.latest::text, 'no time'))
+	FROM retail.sales_order o
+	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM retail.order_line l WHERE l.order_id = o.order_id AND l.backordered > 0)) w (waits)
+	CROSS JOIN LATERAL (SELECT w.waits AND (EXISTS (SELECT FROM retail.open_units(o.order_id)) OR EXISTS (SELECT FROM retail.backorder b WHERE b.order_id = o.order_id AND b.promised_at IS NULL)),
+		greatest((SELECT max(s.promised_at) FROM retail.shipment s WHERE s.order_id = o.order_id AND s.status <> 'cancelled'),
+			CASE WHEN w.waits THEN (SELECT max(b.promised_at) FROM retail.backorder b WHERE b.order_id = o.order_id) END)) x (unknown, latest)
+	WHERE o.fulfilment <> 'counter' AND CASE WHEN x.unknown THEN o.promised_at IS NOT NULL ELSE coalesce(o.promised_at, '-infinity') < x.latest END
 $$;
-COMMENT ON FUNCTION retail.check_backorder_integrity() IS 'Invariant 3: units that wait for stock against the lines of their orders.';
+COMMENT ON FUNCTION retail.check_backorder_integrity() IS 'Invariant 3: units that wait for stock against the lines of their orders; orders that are promised earlier than their parts, or not at all though all of these are, or though some are not.';
 
 GRANT EXECUTE ON FUNCTION retail.run_backorders(timestamptz), retail.set_backorder_horizon(text, interval), retail.set_backorder_priority(text, text, int, timestamptz) TO retail_admin, retail_app;
 GRANT EXECUTE ON FUNCTION retail.check_backorder_integrity() TO retail_admin;
