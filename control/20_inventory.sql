@@ -178,12 +178,16 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'a count cannot lie in the future', DETAIL = format('counted_at is %s.', counted_at),
 			HINT = 'Give the moment at which the shelf was counted.';
 	END IF;
-	IF EXISTS (SELECT FROM retail.parse_stock_lines(lines, 'zero') p WHERE p.condition <> 'sellable') THEN
+	IF complete AND lines = '[]' THEN		-- the shelves are empty
+		SELECT '{}'::bigint[] AS skus, '{}'::bigint[] AS counted INTO c;
+	ELSIF EXISTS (SELECT FROM retail.parse_stock_lines(lines, 'zero') p WHERE p.condition <> 'sellable') THEN
 		RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = 'a count is of sellable goods', DETAIL = left(lines::text, 200),
 			HINT = 'Correct damaged and held goods with retail.adjust_stock().';
 	END IF;
-	SELECT array_agg(p.sku_id) AS skus, array_agg(p.quantity) AS counted INTO c
-		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines, 'zero') q GROUP BY 1) p;
+	IF lines <> '[]' THEN
+		SELECT array_agg(p.sku_id) AS skus, array_agg(p.quantity) AS counted INTO c
+			FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines, 'zero') q GROUP BY 1) p;
+	END IF;
 	IF complete THEN
 		SELECT c.skus || array_agg(s.sku_id), c.counted || array_agg(0::bigint) INTO c.skus, c.counted
 			FROM retail.stock s WHERE s.node_id = n AND s.sku_id <> ALL (c.skus);
@@ -213,7 +217,7 @@ BEGIN
 		'skus', cardinality(c.skus), 'corrected', l.corrected, 'found', l.found, 'lost', l.lost));
 END $$;
 COMMENT ON FUNCTION retail.count_stock(text, text, jsonb, timestamptz, boolean, text) IS
-'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0. Ends the quality hold of goods that were to be counted (retail.stock_recount). Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
+'Sets sellable stock to what was counted at counted_at; movements after that moment still count and reservations are kept: the way to import a snapshot of another system too. complete: SKUs that are not listed were counted as 0; lines [] says that nothing lies there. Ends the quality hold of goods that were to be counted (retail.stock_recount). Idempotent by document_no. Returns {document_id, skus, corrected, found, lost, replayed}. Raises RT001, RT002, RT005, RT010, RT011, RT014, RT015, RT030, RT040.';
 
 CREATE FUNCTION retail.transfer_out(document_no text, from_node text, to_node text, lines jsonb, as_of timestamptz DEFAULT now(), note text DEFAULT NULL, expected_at timestamptz DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

@@ -2,7 +2,7 @@
 -- they do, what they refuse, and that a retry changes nothing.
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(191);
+SELECT plan(195);
 
 -- The counters of a SKU at a node: on_hand/reserved/in_transit/damaged/quality_hold.
 CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql AS $$
@@ -246,5 +246,10 @@ SELECT isnt_empty($$SELECT * FROM retail.check_integrity() WHERE object = 'trans
 UPDATE retail.stock_transfer SET status = 'received' WHERE document_no = 'T3';
 SELECT raises_as('inventory_test_s1', '42501', $$SELECT * FROM retail.repair_stock()$$);
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'integrity at the end');
+SELECT retail.put_node('W9', '空仓', 'warehouse') \g /dev/null
+SELECT is(retail.count_stock('C6', 'W9', '[]', complete => true) - 'document_id', '{"skus":0,"corrected":0,"found":0,"lost":0,"replayed":false}', 'a node where nothing ever lay is counted: it is empty');
+SELECT is(retail.count_stock('C6', 'W9', '[]', complete => true) -> 'replayed', 'true', '... once');
+SELECT is(retail.count_stock('C7', 'W9', '[{"sku":"A","qty":3}]', complete => true) - 'document_id', '{"skus":1,"corrected":1,"found":3,"lost":0,"replayed":false}', '... its first complete count');
+SELECT is(retail.count_stock('C8', 'W9', '[]', complete => true) - 'document_id', '{"skus":1,"corrected":1,"found":0,"lost":3,"replayed":false}', '... and empty again');
 SELECT * FROM finish();
 ROLLBACK;

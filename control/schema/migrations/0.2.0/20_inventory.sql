@@ -1,6 +1,6 @@
 -- 0.2.0/20_inventory.sql: each node has its own numbers of documents; safety
 -- stock has a primary key, so that logical replication can identify its rows;
--- BI does not read free text.
+-- BI does not read free text; what a store reads of its own is found by an index.
 ALTER TABLE retail.stock_document DROP CONSTRAINT stock_document_kind_document_no_key;
 ALTER TABLE retail.stock_document ADD CONSTRAINT stock_document_number UNIQUE (kind, node_id, document_no);
 COMMENT ON COLUMN retail.stock_document.document_no IS 'The caller''s number, unique per kind and node: makes a retry harmless.';
@@ -10,3 +10,8 @@ COMMENT ON COLUMN retail.safety_stock.safety_stock_id IS 'Surrogate key.';
 
 REVOKE SELECT ON retail.stock_document FROM retail_bi;
 GRANT SELECT (document_id, kind, document_no, node_id, to_node_id, occurred_at, recorded_at) ON retail.stock_document TO retail_bi;
+
+-- Which nodes a store is bound to is asked once a query, not row by row, so that an index by node can be used.
+ALTER POLICY stock_store ON retail.stock USING (node_id = ANY (ARRAY(SELECT p.node_id FROM retail.principal p WHERE p.role_name = current_user)));
+ALTER POLICY movement_store ON retail.movement USING (node_id = ANY (ARRAY(SELECT p.node_id FROM retail.principal p WHERE p.role_name = current_user)));
+CREATE INDEX movement_node ON retail.movement (node_id, recorded_at);
