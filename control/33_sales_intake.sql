@@ -7,13 +7,13 @@ CREATE FUNCTION retail.submit_orders(orders jsonb, as_of timestamptz DEFAULT now
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 200 ROWS 10 SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'retail_submit_orders';
 COMMENT ON FUNCTION retail.submit_orders(jsonb, timestamptz) IS
-'Puts orders into the intake queue, for run_allocation() to decide. orders: an array of 1 to 10000 objects with the arguments of place_order() as keys (channel, external_no, lines, destination, fulfilment, pick_up_node, member_id, freight, payment, policy), and priority (0 to 100, higher goes first) and needed_by (a time; earlier goes first). One row an element, in their order: state is queued, placed or refused as the number stands, or invalid for an element that cannot be taken, with SQLSTATE, message, detail and hint; the others are taken. Idempotent by (channel, external_no); one that was refused is queued again. Raises RT011 (no such array), RT014.';
+'Puts orders into the intake queue, for run_allocation() to decide. orders: an array of 1 to 10000 objects with the arguments of place_order() as keys (channel, external_no, lines, destination, fulfilment, pick_up_node, member_id, freight, payment, policy, shortage), and priority (0 to 100, higher goes first) and needed_by (a time; earlier goes first). One row an element, in their order: state is queued, placed or refused as the number stands, or invalid for an element that cannot be taken, with SQLSTATE, message, detail and hint; the others are taken. Idempotent by (channel, external_no); one that was refused is queued again. Raises RT011 (no such array), RT014.';
 
 CREATE FUNCTION retail.run_allocation(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'retail_run_allocation';
 COMMENT ON FUNCTION retail.run_allocation(timestamptz) IS
-'Decides the next batch (500) of the intake queue together: highest priority first, then needed_by, then first come first served; places what can be fulfilled and refuses the rest with the reason, in one transaction, and notifies channel retail_allocation with {batch, placed, refused, left}. Any number of sessions may run it at once. Returns a report; it ends in "more waiting" when the batch was full. Raises RT014.';
+'Decides the next batch (500) of the intake queue together: highest priority first, then needed_by, then first come first served; places what can be fulfilled, in part where the order says so (shortage), and refuses the rest with the reason, in one transaction, and notifies channel retail_allocation with {batch, placed, refused, left}. Any number of sessions may run it at once. Returns a report; it ends in "more waiting" when the batch was full, or left orders that wait for what the others are given. Raises RT014.';
 
 CREATE FUNCTION retail.run_allocation(as_of timestamptz, batch_size int) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp

@@ -67,11 +67,11 @@ static RetailStatement insert_intake = {
 	{RECORDARRAYOID}};
 
 static RetailStatement select_known = {
-	"SELECT CASE WHEN o.order_id IS NULL THEN i.state ELSE 'placed' END, o.order_id, coalesce(o.request_hash, i.request_hash) = $3"
+	"SELECT CASE WHEN o.order_id IS NULL THEN i.state ELSE 'placed' END, o.order_id, coalesce(o.request_hash, i.request_hash) IN ($3, $4)"
 	" FROM (SELECT) x LEFT JOIN retail.order_intake i ON i.channel_id = $1 AND i.external_no = $2"
 	" LEFT JOIN retail.sales_order o ON o.channel_id = $1 AND o.external_no = $2",
-	3,
-	{INT8OID, TEXTOID, BYTEAOID}};
+	4,
+	{INT8OID, TEXTOID, BYTEAOID, BYTEAOID}};
 
 /* Reads one element; what is wrong with it is its error. */
 static void
@@ -103,7 +103,7 @@ ReadSubmission(Jsonb *orders, int i, TimestampTz as_of, Datum actor,
 	}
 	values[0] = Int64GetDatum(submission->channel->id);
 	values[1] = CStringGetTextDatum(order->external_no);
-	values[2] = HashIntakeOrder(order);
+	values[2] = HashIntakeOrder(order, false);
 	values[3] = JsonbPGetDatum(JsonbValueToJsonb(element));
 	values[4] = Int32GetDatum(order->priority);
 	values[5] = TimestampTzGetDatum(order->needed_by);
@@ -188,9 +188,10 @@ WriteSubmissions(Submission *submissions, int n)
 static void
 LookUpKnown(Submission *submission)
 {
-	Datum values[3] = {Int64GetDatum(submission->channel->id),
+	Datum values[4] = {Int64GetDatum(submission->channel->id),
 					   CStringGetTextDatum(submission->order.external_no),
-					   HashIntakeOrder(&submission->order)};
+					   HashIntakeOrder(&submission->order, false),
+					   HashIntakeOrder(&submission->order, true)};
 	bool isnull;
 
 	RetailExecute(&select_known, values, NULL, false, SPI_OK_SELECT);

@@ -27,6 +27,7 @@ typedef struct IntakeOrder
 	Numeric freight; /* NULL: the rate card's */
 	char *payment;
 	char *policy; /* NULL: the channel's */
+	char *shortage;
 	int priority;
 	bool has_needed_by;
 	TimestampTz needed_by;
@@ -43,6 +44,6 @@ typedef struct IntakeError
 
 extern bool
 ReadIntakeOrder(JsonbContainer *object, IntakeOrder *order, IntakeError *error);
-extern Datum HashIntakeOrder(const IntakeOrder *order);
+extern Datum HashIntakeOrder(const IntakeOrder *order, bool verbatim);
 
 #endif /* PG_RETAIL_INTAKE_H */

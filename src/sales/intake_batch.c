@@ -21,7 +21,7 @@
  * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
-#include "sales/intake.h"
+#include "sales/intake_batch.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -32,64 +32,13 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "allocation/capacity.h"
-#include "allocation/joint_sourcing.h"
 #include "allocation/ledger.h"
-#include "sales/order_writer.h"
 
 #define DEFAULT_BATCH_SIZE 500
 #define MAX_BATCH_SIZE 10000
 
 /* How often the orders of a batch are decided again before they are left. */
 #define MAX_ATTEMPTS 20
-
-typedef enum RowState
-{
-	ROW_WAITING,
-	ROW_DECIDED,
-	ROW_PLACED,
-	ROW_REFUSED,
-	ROW_LEFT /* stays in the queue */
-} RowState;
-
-/* One row of the queue, from the lock to the mark. */
-typedef struct BatchRow
-{
-	RowState state;
-	int64 channel_id;
-	Jsonb *request;
-	TimestampTz submitted_at;
-	bool tried; /* by an earlier batch */
-	int attempts;
-	IntakeOrder input;
-	SkuLookup skus;
-	Placement placement;
-	SolverNode *nodes; /* of the stated problem; NULL: not stated */
-	IntakeError error;
-} BatchRow;
-
-typedef struct Batch
-{
-	TimestampTz as_of;
-	int64 number;
-	SourcingLedger *ledger;
-	int n;
-	BatchRow *rows; /* highest priority first */
-} Batch;
-
-/* Some rows of a batch that go through a step together. */
-typedef struct RowSet
-{
-	Batch *batch;
-	BatchRow **rows;
-	int n;
-	int next; /* row at which the step is */
-	bool wait;
-	Outcome outcome;
-	StockShortage shortage;
-} RowSet;
-
-typedef void (*BatchStep)(RowSet *set);
 
 static RetailStatement select_batch = {
 	"SELECT channel_id, external_no, request_hash, request, submitted_at, submitted_by, attempts FROM retail.order_intake"
@@ -101,9 +50,9 @@ static RetailStatement next_number = {
 	"SELECT pg_catalog.nextval('retail.order_intake_batch_seq')", 0, {0}};
 
 static RetailStatement select_placed = {
-	"SELECT order_id, request_hash = $3 FROM retail.sales_order WHERE channel_id = $1 AND external_no = $2",
-	3,
-	{INT8OID, TEXTOID, BYTEAOID}};
+	"SELECT order_id, request_hash IN ($3, $4) FROM retail.sales_order WHERE channel_id = $1 AND external_no = $2",
+	4,
+	{INT8OID, TEXTOID, BYTEAOID, BYTEAOID}};
 
 static RetailRowShape result_shape = {9,
 									  {INT8OID, TEXTOID, TEXTOID, INT4OID,
@@ -209,7 +158,13 @@ StepThrough(BatchStep step, RowSet *set)
 
 		if (error == NULL)
 			return;
-		RefuseRow(set->rows[set->next], error);
+		if (set->rows[set->next]->contested)
+		{
+			set->rows[set->next]->attempts--;
+			Postpone(set->batch, set->rows[set->next]);
+		}
+		else
+			RefuseRow(set->rows[set->next], error);
 	}
 }
 
@@ -291,6 +246,7 @@ ParseStep(RowSet *set)
 		arguments.fulfilment = row->input.fulfilment;
 		arguments.pick_up_node = row->input.pick_up_node;
 		arguments.policy = row->input.policy;
+		arguments.shortage = row->input.shortage;
 		arguments.as_of = set->batch->as_of;
 		arguments.skus = &row->skus;
 		p->has_member = row->input.has_member;
@@ -304,82 +260,6 @@ ParseStep(RowSet *set)
 	}
 }
 
-/* States the orders of a batch that can be decided together. */
-static void
-StateStep(RowSet *set)
-{
-	for (; set->next < set->n; set->next++)
-	{
-		BatchRow *row = set->rows[set->next];
-		Placement *p = &row->placement;
-
-		CHECK_FOR_INTERRUPTS();
-		if (row->state == ROW_WAITING && CanSourceTogether(&p->order->sourcing))
-			row->nodes = StateOrder(&p->order->sourcing, false, &p->result);
-	}
-}
-
-/*
- * Decides stated orders together, in the order of the batch where there is not
- * enough for all.  Those without a plan, or whose plan asks a node for more
- * parcels than it takes, are left to be decided after the others.
- */
-static void
-DecideTogether(Batch *batch)
-{
-	SharedOrder *orders = palloc0(sizeof(SharedOrder) * batch->n);
-	BatchRow **rows = palloc(sizeof(BatchRow *) * batch->n);
-	SharedSummary summary;
-	int n = 0;
-
-	for (int i = 0; i < batch->n; i++)
-	{
-		BatchRow *row = &batch->rows[i];
-
-		if (row->state != ROW_WAITING || row->nodes == NULL)
-			continue;
-		orders[n].request = &row->placement.order->sourcing;
-		orders[n].result = &row->placement.result;
-		rows[n++] = row;
-	}
-	SourceTogether(orders, n, &summary);
-	for (int i = 0; i < n; i++)
-	{
-		Placement *p = &rows[i]->placement;
-
-		if (p->result.status != SOLVER_OK ||
-			LimitCapacity(&p->order->sourcing, rows[i]->nodes, false,
-						  &p->result))
-			continue;
-		rows[i]->attempts++;
-		CompletePlacement(p);
-		LedgerPost(batch->ledger, &p->order->sourcing, &p->result, 1);
-		rows[i]->state = ROW_DECIDED;
-	}
-}
-
-/* Decides the orders one after the other on what those before them left. */
-static void
-DecideStep(RowSet *set)
-{
-	for (; set->next < set->n; set->next++)
-	{
-		BatchRow *row = set->rows[set->next];
-		Placement *p = &row->placement;
-
-		CHECK_FOR_INTERRUPTS();
-		if (row->state != ROW_WAITING)
-			continue;
-		row->attempts++;
-		SourceOrder(&p->order->sourcing, false, &p->result);
-		if (p->result.status != SOLVER_OK)
-			ReportNoPlan(&p->order->sourcing, &p->result);
-		CompletePlacement(p);
-		LedgerPost(set->batch->ledger, &p->order->sourcing, &p->result, 1);
-		row->state = ROW_DECIDED;
-	}
-}
-
 /* Writes decided orders, all or none. */
 static void
 WriteStep(RowSet *set)
@@ -387,7 +267,12 @@ WriteStep(RowSet *set)
 	Placement **placements = palloc(sizeof(Placement *) * set->n);
 
 	for (int i = 0; i < set->n; i++)
+	{
 		placements[i] = &set->rows[i]->placement;
+		/* What an attempt that was rolled back settled is open again. */
+		if (AnyMissing(&placements[i]->order->sourcing))
+			CompletePlacement(placements[i]);
+	}
 	set->outcome = WriteOrders(placements, set->n, set->wait, &set->shortage);
 }
 
@@ -398,9 +283,10 @@ WriteStep(RowSet *set)
 static bool
 FindPlaced(BatchRow *row)
 {
-	Datum values[3] = {Int64GetDatum(row->channel_id),
+	Datum values[4] = {Int64GetDatum(row->channel_id),
 					   CStringGetTextDatum(row->placement.external_no),
-					   row->placement.request_hash};
+					   row->placement.request_hash,
+					   HashIntakeOrder(&row->input, true)};
 
 	RetailExecute(&select_placed, values, NULL, false, SPI_OK_SELECT);
 	if (SPI_processed == 0)
@@ -526,8 +412,10 @@ AllocateBatch(Batch *batch)
 	LookUpBatch(batch);
 	StepThrough(ParseStep, &set);
 	StepThrough(StateStep, &set);
-	DecideTogether(batch);
+	PlanTogether(batch);
+	StepThrough(QueueStep, &set);
 	StepThrough(DecideStep, &set);
+	LockSupply(batch);
 	for (int i = 0; i < batch->n; i++)
 		if (batch->rows[i].state == ROW_DECIDED)
 			rows[n++] = &batch->rows[i];
@@ -611,11 +499,13 @@ FinishBatch(Batch *batch, int size)
 			"{\"batch\": %lld, \"placed\": %d, \"refused\": %d, \"left\": %d}",
 			(long long) batch->number, count[ROW_PLACED], count[ROW_REFUSED],
 			count[ROW_LEFT]));
-	return psprintf(
-		"batch %lld: %d placed, %d refused, %d left%s",
-		(long long) batch->number, count[ROW_PLACED], count[ROW_REFUSED],
-		count[ROW_LEFT],
-		batch->n == size && count[ROW_LEFT] < batch->n ? "; more waiting" : "");
+	return psprintf("batch %lld: %d placed, %d refused, %d left%s",
+					(long long) batch->number, count[ROW_PLACED],
+					count[ROW_REFUSED], count[ROW_LEFT],
+					batch->n_postponed > 0 ||
+							(batch->n == size && count[ROW_LEFT] < batch->n)
+						? "; more waiting"
+						: "");
 }
 
 /* run_allocation(as_of, batch_size) */
@@ -653,6 +543,7 @@ retail_run_allocation(PG_FUNCTION_ARGS)
 		RetailExecute(&next_number, NULL, NULL, false, SPI_OK_SELECT);
 		batch.number = RetailCellInt64(0, 1, NULL);
 		batch.ledger = LedgerCreate();
+		batch.waits = CreateWaits();
 		AllocateBatch(&batch);
 		report = FinishBatch(&batch, size);
 	}

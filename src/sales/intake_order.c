@@ -19,15 +19,16 @@
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "sales/order_hash.h"
 #include "sales/order_request.h"
 
 #define KEYS_HINT \
-	"The keys of an order are channel, external_no, lines, destination, fulfilment, pick_up_node, member_id, freight, payment, policy, priority and needed_by."
+	"The keys of an order are channel, external_no, lines, destination, fulfilment, pick_up_node, member_id, freight, payment, policy, shortage, priority and needed_by."
 
 static const char *const known_keys[] = {
-	"channel",	  "external_no",  "lines",	   "destination",
-	"fulfilment", "pick_up_node", "member_id", "freight",
-	"payment",	  "policy",		  "priority",  "needed_by"};
+	"channel",		"external_no", "lines",	   "destination", "fulfilment",
+	"pick_up_node", "member_id",   "freight",  "payment",	  "policy",
+	"shortage",		"priority",	   "needed_by"};
 
 /* Fills in what is wrong; returns false. */
 static bool
@@ -231,6 +232,7 @@ ReadIntakeOrder(JsonbContainer *object, IntakeOrder *order, IntakeError *error)
 				 &order->has_member, &order->member_id, error) ||
 		!ReadText(object, "payment", "prepaid", &order->payment, error) ||
 		!ReadText(object, "policy", NULL, &order->policy, error) ||
+		!ReadText(object, "shortage", "refuse", &order->shortage, error) ||
 		!ReadInt(object, "priority", 0, 100, &given, &priority, error) ||
 		!ReadTime(object, "needed_by", &order->has_needed_by, &order->needed_by,
 				  error))
@@ -241,24 +243,12 @@ ReadIntakeOrder(JsonbContainer *object, IntakeOrder *order, IntakeError *error)
 
 /* Hashes a submitted order as place_order() does. */
 Datum
-HashIntakeOrder(const IntakeOrder *order)
+HashIntakeOrder(const IntakeOrder *order, bool verbatim)
 {
-	char *texts[7];
+	OrderContent content = {
+		order->lines,		 order->destination, order->fulfilment,
+		order->pick_up_node, order->has_member,	 order->member_id,
+		order->freight,		 order->payment,	 order->shortage};
 
-	texts[0] = JsonbToCString(NULL, &order->lines->root, VARSIZE(order->lines));
-	texts[1] = order->destination
-		? JsonbToCString(NULL, &order->destination->root,
-						 VARSIZE(order->destination))
-		: NULL;
-	texts[2] = order->fulfilment;
-	texts[3] = order->pick_up_node;
-	texts[4] = order->has_member
-		? psprintf("%lld", (long long) order->member_id)
-		: NULL;
-	texts[5] = order->freight
-		? DatumGetCString(
-			  DirectFunctionCall1(numeric_out, NumericGetDatum(order->freight)))
-		: NULL;
-	texts[6] = order->payment;
-	return HashOrderTexts(texts, lengthof(texts));
+	return HashOrder(&content, verbatim);
 }

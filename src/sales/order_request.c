@@ -600,24 +600,6 @@ IsPaidOnDelivery(const char *payment)
 	return on_delivery;
 }
 
-/*
- * Hashes what is ordered (lines, destination, fulfilment, pick-up node, member,
- * freight, payment; NULL: none), so that a retry is told from another order of
- * the same number.
- */
-Datum
-HashOrderTexts(char *const *texts, int n)
-{
-	StringInfoData buffer;
-
-	initStringInfo(&buffer);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&buffer, "|%s", texts[i] ? texts[i] : "null");
-	return DirectFunctionCall1(
-		sha256_bytea,
-		PointerGetDatum(cstring_to_text_with_len(buffer.data, buffer.len)));
-}
-
 /* Checks and resolves an order, inside an SPI connection. */
 OrderRequest *
 ParseOrder(const OrderArguments *arguments, bool read_only)

@@ -74,7 +74,6 @@ typedef struct OrderArguments
 
 extern int64 FreightCents(Numeric freight);
 extern bool IsPaidOnDelivery(const char *payment);
-extern Datum HashOrderTexts(char *const *texts, int n);
 extern void
 LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups);
 extern OrderRequest *

@@ -28,26 +28,26 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "sales/backorder.h"
+#include "sales/order_hash.h"
 
 /* How often a decision is made anew before the caller is told to try again. */
 #define MAX_ATTEMPTS 20
 
 static RetailStatement select_order = {
-	"SELECT o.order_id, o.request_hash = $3, o.status, o.goods_total, o.discount_total, o.freight_total, o.total,"
-	" coalesce((e.detail ->> 'promised_at')::timestamptz, (d.trace ->> 'promised_at')::timestamptz), d.trace -> 'parcels', o.recorded_at,"
+	"SELECT o.order_id, o.request_hash, o.status, o.goods_total, o.discount_total, o.freight_total, o.total,"
+	" coalesce((e.detail ->> 'promised_at')::timestamptz, CASE WHEN d.trace IS NULL THEN o.promised_at ELSE (d.trace ->> 'promised_at')::timestamptz END), d.trace -> 'parcels', o.recorded_at,"
 	" e.detail -> 'short'"
 	" FROM retail.sales_order o LEFT JOIN LATERAL (SELECT x.trace FROM retail.allocation_decision x"
 	" WHERE x.order_id = o.order_id ORDER BY x.decided_at LIMIT 1) d ON true"
 	" LEFT JOIN LATERAL (SELECT x.detail FROM retail.order_event x WHERE x.order_id = o.order_id"
 	" AND x.kind IN ('line_cancelled', 'backordered') AND x.detail ? 'short' ORDER BY x.event_id LIMIT 1) e ON true"
 	" WHERE o.channel_id = $1 AND o.external_no = $2",
-	3,
-	{INT8OID, TEXTOID, BYTEAOID}};
+	2,
+	{INT8OID, TEXTOID}};
 
 /* Returns the text of an argument, or NULL. */
 static char *
@@ -129,24 +129,11 @@ Attempt(Placement *p, bool wait)
 	return outcome;
 }
 
-/* Hashes what was ordered, not when: a retry may come later. */
-static Datum
-HashRequest(FunctionCallInfo fcinfo, const int *arguments, int n)
+/* Are two hashes the same? */
+static bool
+SameHash(Datum a, Datum b)
 {
-	char **texts = palloc0(sizeof(char *) * n);
-
-	for (int i = 0; i < n; i++)
-	{
-		Oid output;
-		bool varlena;
-
-		if (PG_ARGISNULL(arguments[i]))
-			continue;
-		getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, arguments[i]),
-						  &output, &varlena);
-		texts[i] = OidOutputFunctionCall(output, PG_GETARG_DATUM(arguments[i]));
-	}
-	return HashOrderTexts(texts, n);
+	return DatumGetBool(DirectFunctionCall2(byteaeq, a, b));
 }
 
 /*
@@ -154,22 +141,28 @@ HashRequest(FunctionCallInfo fcinfo, const int *arguments, int n)
  * it was placed before with the same content, raises RT030 with other content.
  */
 static bool
-FindOrder(const char *channel, int64 channel_id, const char *external_no,
-		  Datum hash, Datum *answer, bool *nulls, MemoryContext context)
+FindOrder(const char *channel, int64 channel_id, const Placement *p,
+		  const OrderContent *content, Datum *answer, bool *nulls,
+		  MemoryContext context)
 {
-	Datum values[3] = {Int64GetDatum(channel_id),
-					   CStringGetTextDatum(external_no), hash};
+	Datum values[2] = {Int64GetDatum(channel_id),
+					   CStringGetTextDatum(p->external_no)};
 	MemoryContext old;
+	Datum hash;
+	bool isnull;
 
 	RetailExecute(&select_order, values, NULL, false, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return false;
-	if (!RetailCellBool(0, 2))
+	hash =
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull);
+	if (!SameHash(hash, p->request_hash) &&
+		!SameHash(hash, HashOrder(content, true)))
 		ereport(
 			ERROR, errcode(RT_NUMBER_REUSED), errmsg("order number reused"),
 			errdetail(
 				"Order \"%s\" of channel \"%s\" was placed with other content.",
-				external_no, channel),
+				p->external_no, channel),
 			errhint(
 				"Use a new number for a new order; repeat the same content to get the first answer."));
 	/* Columns 3 to 9 of the row are 2 to 8 of the answer, its status as placed. */
@@ -225,8 +218,8 @@ FormAnswer(FunctionCallInfo fcinfo, Datum *answer, bool *nulls)
 
 /* Places an order whose number is new; fills the answer. */
 static void
-PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls,
-		 MemoryContext context)
+PlaceNew(Placement *p, const char *channel, const OrderContent *content,
+		 Datum *answer, bool *nulls, MemoryContext context)
 {
 	OrderRequest *order = p->order;
 	Outcome outcome = OUTRUN;
@@ -251,8 +244,8 @@ PlaceNew(Placement *p, const char *channel, Datum *answer, bool *nulls,
 	if (outcome != PLACED)
 	{
 		/* What is missing may have gone to this very order, placed meanwhile. */
-		if (FindOrder(channel, order->sourcing.channel->id, p->external_no,
-					  p->request_hash, answer, nulls, context))
+		if (FindOrder(channel, order->sourcing.channel->id, p, content, answer,
+					  nulls, context))
 			return;
 		if (outcome == NO_PLAN)
 			ReportNoPlan(&order->sourcing, &p->result);
@@ -288,10 +281,9 @@ PG_FUNCTION_INFO_V1(retail_place_order);
 Datum
 retail_place_order(PG_FUNCTION_ARGS)
 {
-	/* An order that is refused when it is short has the hash of 0.1.0. */
-	static const int hashed[] = {2, 3, 4, 5, 6, 7, 8, 11};
 	MemoryContext context = CurrentMemoryContext;
 	OrderArguments arguments = {0};
+	OrderContent content = {0};
 	Placement p = {0};
 	Datum answer[10];
 	bool nulls[10];
@@ -319,19 +311,26 @@ retail_place_order(PG_FUNCTION_ARGS)
 	p.freight = p.freight_given ? FreightCents(PG_GETARG_NUMERIC(7)) : 0;
 	p.on_delivery = IsPaidOnDelivery(TextArgument(fcinfo, 8));
 	RetailCheckText(p.external_no, "external_no", 200);
-	p.request_hash = HashRequest(
-		fcinfo, hashed,
-		lengthof(hashed) - (strcmp(arguments.shortage, "refuse") == 0 ? 1 : 0));
+	content.lines = arguments.lines;
+	content.destination = arguments.destination;
+	content.fulfilment = arguments.fulfilment;
+	content.pick_up_node = arguments.pick_up_node;
+	content.has_member = p.has_member;
+	content.member_id = p.member_id;
+	content.freight = p.freight_given ? PG_GETARG_NUMERIC(7) : NULL;
+	content.payment = TextArgument(fcinfo, 8);
+	content.shortage = arguments.shortage;
+	p.request_hash = HashOrder(&content, false);
 
 	SPI_connect();
 	/* A retry is answered even when the catalogue has changed since. */
 	channel = CatalogChannelByCode(RetailCatalogGet(), arguments.channel);
 	if (channel == NULL ||
-		!FindOrder(arguments.channel, channel->id, p.external_no,
-				   p.request_hash, answer, nulls, context))
+		!FindOrder(arguments.channel, channel->id, &p, &content, answer, nulls,
+				   context))
 	{
 		p.order = ParseOrder(&arguments, false);
-		PlaceNew(&p, arguments.channel, answer, nulls, context);
+		PlaceNew(&p, arguments.channel, &content, answer, nulls, context);
 	}
 	SPI_finish();
 	return FormAnswer(fcinfo, answer, nulls);

@@ -162,6 +162,91 @@ SELECT is(pg_temp.run(), 'batch N: 60 placed, 40 refused, 0 left', 'sixty get it
 SELECT is((SELECT max(substr(i.external_no, 2)::int) FROM retail.order_intake i WHERE i.external_no ~ '^H[0-9]' AND i.state = 'placed'), 60, 'the first sixty');
 SELECT is(pg_temp.stock('H', 'W1'), '60/60', 'and nothing is oversold');
 
+-- ---- orders of which not everything is there ------------------------------------------------------------------
+
+-- what became of an order: allocated, backordered and cancelled units by line, money, promise, what place_order() answers when asked again
+CREATE FUNCTION pg_temp.became(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT string_agg(l.allocated || '+' || l.backordered || '-' || l.cancelled, ' ' ORDER BY l.line_no) || ' ' || o.total || '-' || o.cancelled_amount || ' ' || o.status || ' ' || o.payment_state
+	FROM retail.sales_order o JOIN retail.order_line l USING (order_id) WHERE o.external_no = $1 GROUP BY o.order_id $$;
+-- the same order by place_order() (d) and through the queue (q): stock of its own each
+CREATE FUNCTION pg_temp.twin(what text, lines jsonb, more jsonb DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	placed text := 'placed';
+	message text;
+	queued text;
+	d text;
+BEGIN
+	BEGIN
+		PERFORM retail.place_order('web', 'd' || what, replace(lines::text, '@', 'd')::jsonb, '{"region": "R"}', coalesce(more ->> 'fulfilment', 'ship'), more ->> 'pick_up_node', shortage => more ->> 'shortage', as_of => '2026-03-02 02:00+00');
+	EXCEPTION WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS placed = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+		placed := placed || ' ' || message;
+	END;
+	PERFORM retail.submit_orders(jsonb_build_array(jsonb_build_object('channel', 'web', 'external_no', 'q' || what, 'lines', replace(lines::text, '@', 'q')::jsonb, 'destination', '{"region": "R"}'::jsonb) || more), '2026-03-02 02:00+00');
+	PERFORM retail.run_allocation('2026-03-02 02:00+00');
+	SELECT CASE i.state WHEN 'placed' THEN 'placed' ELSE concat_ws(' ', i.sqlstate, i.error) END INTO queued FROM retail.order_intake i WHERE i.external_no = 'q' || what;
+	d := concat_ws(' ', placed, pg_temp.became('d' || what));
+	RETURN CASE WHEN d = concat_ws(' ', queued, pg_temp.became('q' || what)) THEN d ELSE format('place_order() %s, the queue %s %s', d, queued, pg_temp.became('q' || what)) END;
+END $$;
+SELECT retail.put_sku(w || x, w || x, 500, list_price => 10) FROM unnest('{d,q}'::text[]) w, unnest('{1,2,3,4,5,6,T,C}'::text[]) x \g /dev/null
+SELECT retail.put_sku(w || 'SET', 'Set', 0, list_price => 18), retail.put_bundle(w || 'SET', jsonb_build_array(jsonb_build_object('sku', w || 'T', 'qty', 1), jsonb_build_object('sku', w || 'C', 'qty', 2))) FROM unnest('{d,q}'::text[]) w \g /dev/null
+SELECT retail.receive_stock('tw' || w || n, n, (SELECT jsonb_agg(jsonb_build_object('sku', w || x, 'qty', 3)) FROM unnest('{1,2,3,4,5,6,T}'::text[]) x) || jsonb_build_object('sku', w || 'C', 'qty', 4), '2026-03-01 00:00+00') FROM unnest('{d,q}'::text[]) w, unnest('{W1,W2}'::text[]) n \g /dev/null
+SELECT retail.put_inbound('other', 'in' || w || x, w || x, 'W1', 2, '2026-03-05 00:00+00', as_of => '2026-03-01 00:00+00') FROM unnest('{d,q}'::text[]) w, unnest('{3,4}'::text[]) x \g /dev/null
+
+SELECT is(pg_temp.twin('whole', '[{"sku": "@1", "qty": 2}]', '{"shortage": "partial"}'), 'placed 2+0-0 25.00-0.00 open unpaid', 'partial: all of it is there');
+SELECT is(pg_temp.twin('some', '[{"sku": "@1", "qty": 9}, {"sku": "@2", "qty": 1}]', '{"shortage": "partial"}'), 'placed 4+0-5 1+0-0 115.00-50.00 open unpaid', 'partial: the rest is cancelled, with its money');
+SELECT is(pg_temp.twin('none', '[{"sku": "@1", "qty": 1}]', '{"shortage": "partial"}'), 'RT020 out of stock', 'partial: nothing of it is there');
+SELECT is(pg_temp.twin('dated', '[{"sku": "@3", "qty": 8}]', '{"shortage": "backorder"}'), 'placed 6+2-0 96.00-0.00 open unpaid', 'backorder: the rest waits for supply');
+SELECT is((SELECT string_agg(o.external_no || ' ' || o.promised_at || ' ' || b.quantity || ' ' || b.source_no, ', ' ORDER BY 1) FROM retail.sales_order o JOIN retail.backorder b USING (order_id) WHERE o.external_no ~ '^.dated'),
+	'ddated 2026-03-06 08:00:00+00 2 ind3, qdated 2026-03-06 08:00:00+00 2 inq3', '... with the same promise');
+SELECT is(pg_temp.twin('late', '[{"sku": "@3", "qty": 1}]', '{"shortage": "backorder"}'), 'RT020 not enough stock, and not enough on its way', 'backorder: nothing more is on its way');
+SELECT is(pg_temp.twin('undated', '[{"sku": "@3", "qty": 1}, {"sku": "@5", "qty": 1}]', '{"shortage": "backorder_undated"}'), 'placed 0+1-0 1+0-0 25.00-0.00 open unpaid', 'backorder_undated: waits all the same');
+SELECT is((SELECT string_agg((o.promised_at IS NULL)::text, ' ') FROM retail.sales_order o WHERE o.external_no ~ '^.undated'), 'true true', '... without a promise');
+SELECT is(pg_temp.twin('refuse', '[{"sku": "@5", "qty": 9}]', '{"shortage": "refuse"}'), 'RT020 out of stock', 'refuse: as if nothing were said');
+SELECT is(pg_temp.twin('wrong', '[{"sku": "@5", "qty": 9}]', '{"shortage": "maybe"}'), 'RT016 invalid shortage', 'another word');
+SELECT is(pg_temp.twin('set', '[{"sku": "@SET", "qty": 9}]', '{"shortage": "partial"}'), 'placed 4+0-5 8+0-10 180.00-90.00 open unpaid', 'bundles are cut whole');
+SELECT is(pg_temp.twin('set2', '[{"sku": "@SET", "qty": 1}, {"sku": "@5", "qty": 1}]', '{"shortage": "backorder_undated"}'), 'placed 1+0-0 0+1-0 0+2-0 33.00-0.00 open unpaid', 'and wait whole');
+SELECT is(pg_temp.twin('counter', '[{"sku": "@6", "qty": 5}]', '{"shortage": "partial", "fulfilment": "pick_up", "pick_up_node": "W1"}'), 'placed 3+0-2 50.00-20.00 open unpaid', 'pick-up: what the counter has');
+SELECT is((SELECT string_agg(concat_ws(' ', x.replayed, x.short -> 0 ->> 'qty', x.short -> 0 ->> 'outcome', x.short -> 0 ->> 'amount'), ', ') FROM unnest('{d,q}'::text[]) w, LATERAL retail.place_order('web', w || 'some', jsonb_build_array(jsonb_build_object('sku', w || '1', 'qty', 9), jsonb_build_object('sku', w || '2', 'qty', 1)), '{"region": "R"}', shortage => 'partial') x),
+	't 5 cancelled 50.00, t 5 cancelled 50.00', 'place_order() tells what was short of an order from the queue, too');
+SELECT is(pg_temp.submit(jsonb_build_object('channel', 'web', 'external_no', 'qsome', 'lines', '[{"sku": "q1", "qty": 9}, {"sku": "q2", "qty": 1}]'::jsonb, 'destination', '{"region": "R"}'::jsonb)), '1 qsome invalid RT030', 'another rule is another order');
+
+-- in one batch each has what those before it left; who comes later with a plan does not overtake
+SELECT retail.put_sku('V', 'V', 500, list_price => 10), retail.put_sku('X', 'X', 500, list_price => 10), retail.put_sku('Y', 'Y', 500, list_price => 10) \g /dev/null
+SELECT retail.receive_stock('v1', 'W1', '[{"sku": "V", "qty": 4}, {"sku": "X", "qty": 3}, {"sku": "Y", "qty": 9}]', '2026-03-01 00:00+00'), retail.receive_stock('v2', 'W2', '[{"sku": "V", "qty": 3}]', '2026-03-01 00:00+00'), retail.put_inbound('other', 'vi', 'V', 'W1', 5, '2026-03-05 00:00+00', as_of => '2026-03-01 00:00+00') \g /dev/null
+SELECT is(pg_temp.submit(pg_temp.o('V4', 'V', 2) || '{"shortage": "backorder"}', pg_temp.o('V5', 'V', 1), pg_temp.o('V3', 'V', 9) || '{"shortage": "partial", "priority": 20}', pg_temp.o('V1', 'V', 2) || '{"priority": 40}', pg_temp.o('V2', 'V', 20) || '{"priority": 30}', pg_temp.o('V6', 'V', 3) || '{"shortage": "backorder"}', pg_temp.o('V7', 'V', 1) || '{"shortage": "backorder"}'),
+	E'1 V4 queued\n2 V5 queued\n3 V3 queued\n4 V1 queued\n5 V2 queued\n6 V6 queued\n7 V7 queued', 'seven want seven units, and five that are on their way');
+SELECT matches(retail.run_allocation('2026-03-02 02:00:01+00'), '^batch \d+: 4 placed, 2 refused, 1 left; more waiting$', 'who can only be told when the others are written is left');
+SELECT is(pg_temp.intake('V7'), 'queued 0', 'the last');
+SELECT is(pg_temp.run(), 'batch N: 0 placed, 1 refused, 0 left', '... and decided in the next batch');
+SELECT is((SELECT string_agg(x || ' ' || coalesce(pg_temp.became(x), pg_temp.intake(x)), ', ' ORDER BY x) FROM unnest('{V1,V2,V3,V4,V5,V6,V7}'::text[]) x),
+	'V1 2+0-0 29.00-0.00 open unpaid, V2 refused 1 RT020, V3 5+0-4 105.00-40.00 open unpaid, V4 0+2-0 20.00-0.00 open unpaid, V5 refused 1 RT020, V6 0+3-0 30.00-0.00 open unpaid, V7 refused 1 RT020', 'highest priority first; each what those before it left');
+SELECT is(pg_temp.stock('V', 'W1') || ' ' || pg_temp.stock('V', 'W2'), '4/4 3/3', 'exactly what there was');
+
+-- W1 keeps its three X for who waits for five that shall not be split: they are not for who comes later
+SELECT retail.put_allocation_policy('whole', 'draft', allow_line_split => false) \g /dev/null
+SELECT retail.put_inbound('other', 'xi', 'X', 'W1', 2, '2026-03-05 00:00+00', as_of => '2026-03-01 00:00+00') \g /dev/null
+SELECT retail.receive_stock('x2', 'W2', '[{"sku": "X", "qty": 2}]', '2026-03-01 00:00+00') \g /dev/null
+SELECT is(pg_temp.submit(pg_temp.o('X1', 'X', 5) || '{"policy": "whole", "shortage": "backorder"}', pg_temp.o('X2', 'X', 2), pg_temp.o('X3', 'Y', 9), pg_temp.o('X4', 'Y', 1)), E'1 X1 queued\n2 X2 queued\n3 X3 queued\n4 X4 queued', 'one will wait, one comes later');
+SELECT matches(retail.run_allocation('2026-03-02 02:00:01+00'), '^batch \d+: 2 placed, 1 refused, 1 left; more waiting$', 'who comes later is left');
+SELECT is(pg_temp.run(), 'batch N: 1 placed, 0 refused, 0 left', '... and decided when it is known what is kept');
+SELECT is((SELECT string_agg(o.external_no || ' ' || n.code || ' ' || l.quantity, ', ' ORDER BY 1) FROM retail.sales_order o JOIN retail.shipment s USING (order_id) JOIN retail.shipment_line l USING (shipment_id) JOIN retail.node n USING (node_id) WHERE o.external_no IN ('X1', 'X2')),
+	'X1 W1 3, X2 W2 2', 'each has what place_order() would give, one after the other');
+SELECT is_empty($$SELECT * FROM retail.check_integrity()$$, 'all invariants hold');
+
+-- the same content in other words is a retry
+SELECT is(pg_temp.submit(pg_temp.o('M1') || '{"freight": 5.00, "lines": [{"qty": 1.0, "sku": "A", "price": 9.90, "discount": 0}]}'), '1 M1 queued', 'an order');
+SELECT is(pg_temp.submit(pg_temp.o('M1') || '{"freight": 5, "lines": [{"sku": "A", "discount": 0.00, "price": 9.9, "qty": 1e0}]}'), '1 M1 queued again', 'numbers are what they are worth');
+SELECT is(pg_temp.submit(pg_temp.o('M1') || '{"freight": 5, "lines": [{"sku": "A", "discount": 0.00, "price": 9.91, "qty": 1}]}'), '1 M1 invalid RT030', 'and no other');
+SELECT is(pg_temp.run(), 'batch N: 1 placed, 0 refused, 0 left', '... is placed');
+SELECT is((SELECT o.replayed FROM retail.place_order('web', 'M1', '[{"sku": "A", "qty": 1, "price": 9.900, "discount": 0}]', '{"region": "R"}', freight => 5.000) o), true, 'place_order() finds it in other words, too');
+-- an order that 0.1.0 placed was hashed as it was written
+UPDATE retail.sales_order SET request_hash = sha256(convert_to('|' || '[{"qty": 1, "sku": "A", "price": 9.90}]'::jsonb::text || '|' || '{"region": "R"}'::jsonb::text || '|ship|null|null|5.00|prepaid', 'UTF8')) WHERE external_no = 'M1';
+DELETE FROM retail.order_intake WHERE external_no = 'M1';
+SELECT is((SELECT o.replayed FROM retail.place_order('web', 'M1', '[{"sku": "A", "qty": 1, "price": 9.90}]', '{"region": "R"}', freight => 5.00) o), true, 'an order of 0.1.0 is known');
+SELECT raises('RT030', $$SELECT retail.place_order('web', 'M1', '[{"sku": "A", "qty": 1, "price": 9.80}]', '{"region": "R"}', freight => 5.00)$$);
+SELECT is(pg_temp.submit(pg_temp.o('M1') || '{"freight": 5.00, "lines": [{"sku": "A", "price": 9.90, "qty": 1}]}'), '1 M1 placed with its order again', '... also when it is submitted');
+
 -- what is submitted later does not run ahead of the clock
 SELECT retail.submit_orders(jsonb_build_array(pg_temp.o('L1')), '2026-03-02 03:00+00') \g /dev/null
 SELECT is(pg_temp.run(), 'nothing waits', 'an order of tomorrow is not decided today');
