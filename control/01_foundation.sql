@@ -108,6 +108,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30 AS $$
 $$;
 COMMENT ON FUNCTION retail.error_codes() IS 'Every SQLSTATE that pg_retail raises; all are of class RT.';
 
+CREATE FUNCTION retail.report_progress(job text, step text, done bigint, total bigint) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'retail_report_progress';
+COMMENT ON FUNCTION retail.report_progress(text, text, bigint, bigint) IS 'Internal: tells in pg_stat_activity how far a job of this session is, until its transaction ends; see retail_bi.job_progress.';
+
 CREATE FUNCTION retail.effective_time(as_of timestamptz) RETURNS timestamptz
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'retail_effective_time';
 COMMENT ON FUNCTION retail.effective_time(timestamptz) IS 'The time that a caller may act at: as_of for administrators, who may replay and simulate; for others no later than now, so that nobody''s clock ends what others hold.';
@@ -116,12 +120,12 @@ CREATE FUNCTION retail.check_time(value timestamptz, argument text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
 BEGIN
 	IF value IS NULL OR value < '2000-01-01 00:00+00' OR value >= '2100-01-01 00:00+00' THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'invalid time for ' || argument,
-			DETAIL = pg_catalog.format('%s is %s.', argument, coalesce(value::text, 'null')),
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'invalid time for ' || coalesce(argument, 'an argument'),
+			DETAIL = pg_catalog.format('%s is %s.', coalesce(argument, 'It'), coalesce(value::text, 'null')),
 			HINT = 'Give a time in the years 2000 to 2099.';
 	ELSIF value > pg_catalog.clock_timestamp() + interval '1 day' AND value > retail.effective_time(value) THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'time in the future for ' || argument,
-			DETAIL = pg_catalog.format('%s is %s.', argument, value),
+		RAISE EXCEPTION USING ERRCODE = 'RT014', MESSAGE = 'time in the future for ' || coalesce(argument, 'an argument'),
+			DETAIL = pg_catalog.format('%s is %s.', coalesce(argument, 'It'), value),
 			HINT = 'Give the time at which it happened; only members of retail_admin may run ahead of the clock.';
 	END IF;
 END $$;
@@ -129,24 +133,27 @@ COMMENT ON FUNCTION retail.check_time(timestamptz, text) IS 'Raises RT014 unless
 
 CREATE FUNCTION retail.check_text(value text, argument text, max_length int DEFAULT 200) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+	name text := coalesce(argument, 'It');
+	most int := coalesce(max_length, 200);
 BEGIN
-	IF value IS NULL OR pg_catalog.btrim(value) = '' OR pg_catalog.length(value) > max_length OR value ~ '[\x01-\x1f\x7f]' THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT015', MESSAGE = 'invalid text for ' || argument,
-			DETAIL = CASE WHEN value IS NULL THEN argument || ' is null.'
-						  WHEN pg_catalog.btrim(value) = '' THEN argument || ' is blank.'
-						  WHEN pg_catalog.length(value) > max_length THEN pg_catalog.format('%s has %s characters.', argument, pg_catalog.length(value))
-						  ELSE argument || ' has control characters.' END,
-			HINT = pg_catalog.format('Give 1 to %s printable characters, in any script.', max_length);
+	IF value IS NULL OR pg_catalog.btrim(value) = '' OR pg_catalog.length(value) > most OR value ~ '[\x01-\x1f\x7f]' THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT015', MESSAGE = 'invalid text for ' || coalesce(argument, 'an argument'),
+			DETAIL = CASE WHEN value IS NULL THEN name || ' is null.'
+						  WHEN pg_catalog.btrim(value) = '' THEN name || ' is blank.'
+						  WHEN pg_catalog.length(value) > most THEN pg_catalog.format('%s has %s characters.', name, pg_catalog.length(value))
+						  ELSE name || ' has control characters.' END,
+			HINT = pg_catalog.format('Give 1 to %s printable characters, in any script.', most);
 	END IF;
 END $$;
-COMMENT ON FUNCTION retail.check_text(text, text, int) IS 'Raises RT015 unless the text is 1 to max_length characters without control characters.';
+COMMENT ON FUNCTION retail.check_text(text, text, int) IS 'Raises RT015 unless the text is 1 to max_length (null: 200) characters without control characters.';
 
 CREATE FUNCTION retail.check_money(value numeric, argument text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
 	IF value IS NULL OR value = 'NaN' OR value < 0 OR value >= 1000000000 OR pg_catalog.scale(pg_catalog.trim_scale(value)) > 2 THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT012', MESSAGE = 'invalid amount for ' || argument,
-			DETAIL = pg_catalog.format('%s is %s.', argument, coalesce(value::text, 'null')),
+		RAISE EXCEPTION USING ERRCODE = 'RT012', MESSAGE = 'invalid amount for ' || coalesce(argument, 'an argument'),
+			DETAIL = pg_catalog.format('%s is %s.', coalesce(argument, 'It'), coalesce(value::text, 'null')),
 			HINT = 'Give 0 or more, below one billion, with at most two decimals.';
 	END IF;
 END $$;
@@ -248,11 +255,15 @@ CREATE FUNCTION retail.check_integrity() RETURNS TABLE (invariant int, object te
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
 	f regprocedure;
+	done int := 0;
+	rooms int := (SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^check_[a-z]+_integrity$');
 BEGIN
 	PERFORM retail.require_installed();
 	-- Each room brings check_<room>_integrity().
 	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^check_[a-z]+_integrity$' ORDER BY p.proname LOOP
+		PERFORM retail.report_progress('integrity_check', substring(f::text FROM '[a-z]+_integrity'), done, rooms);
 		RETURN QUERY EXECUTE format('SELECT * FROM %s', f);
+		done := done + 1;
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION retail.check_integrity() IS 'One row for each violation of an invariant; none when all is well. Runs on a standby too.';

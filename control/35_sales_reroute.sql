@@ -337,6 +337,7 @@ BEGIN
 				WHERE s.sku_id = u.sku_id AND s.on_hand > s.reserved AND s.node_id NOT IN (SELECT n.node_id FROM retail.order_exclusion n WHERE n.order_id = x.order_id)), 0))
 		ORDER BY x.opened_at, x.exception_id LIMIT 100
 	LOOP
+		PERFORM retail.report_progress('exceptions', 'route', tried, 100);
 		BEGIN
 			SELECT * INTO o FROM retail.sales_order x WHERE x.order_id = e.order_id FOR UPDATE SKIP LOCKED;
 			CONTINUE WHEN NOT FOUND OR NOT EXISTS (SELECT FROM retail.order_exception x WHERE x.exception_id = e.exception_id AND x.state = 'open' AND x.kind = 'no_plan');

@@ -151,6 +151,7 @@ BEGIN
 	as_of := retail.effective_time(as_of);
 	FOR q IN SELECT x.question_id, x.order_id, x.shipment_id FROM retail.order_question x WHERE x.state = 'open' AND x.deadline <= as_of ORDER BY x.deadline, x.question_id LIMIT 100
 	LOOP
+		PERFORM retail.report_progress('questions', 'end', cancelled + queued, 100);
 		BEGIN
 			SELECT * INTO o FROM retail.sales_order x WHERE x.order_id = q.order_id FOR UPDATE SKIP LOCKED;
 			CONTINUE WHEN NOT FOUND;

@@ -288,6 +288,7 @@ BEGIN
 				> (SELECT coalesce(sum(y.quantity) FILTER (WHERE y.source_kind <> 'stock'), 0) FROM retail.backorder y WHERE y.sku_id = b.sku_id));
 	BEGIN
 		IF stale IS NOT NULL THEN
+			PERFORM retail.report_progress('backorders', 'date anew', 0, cardinality(stale));
 			changed := retail.redate_backorders(stale, as_of);
 		END IF;
 	EXCEPTION WHEN lock_not_available THEN
@@ -297,6 +298,7 @@ BEGIN
 		WHERE EXISTS (SELECT FROM retail.stock s WHERE s.sku_id = b.sku_id AND s.on_hand > s.reserved)
 		GROUP BY 1 ORDER BY max(b.priority) DESC, min(b.since), 1 LIMIT 200
 	LOOP
+		PERFORM retail.report_progress('backorders', 'release', orders, 200);
 		BEGIN
 			PERFORM FROM retail.sales_order o WHERE o.order_id = e.order_id AND coalesce(o.payment_due_at > as_of, true) FOR UPDATE SKIP LOCKED;
 			CONTINUE WHEN NOT FOUND OR NOT EXISTS (SELECT FROM retail.backorder b WHERE b.order_id = e.order_id);

@@ -128,7 +128,7 @@ BEGIN
 		RETURN NEXT format('%s %s wait for stock that is on its way.', d.backordered, d.code);
 	END LOOP;
 	IF n = 0 THEN
-		RETURN NEXT CASE o.fulfilment WHEN 'counter' THEN 'Nothing had to be decided.' ELSE 'Nothing was decided.' END;
+		RETURN NEXT CASE o.fulfilment WHEN 'counter' THEN 'Nothing had to be decided.' ELSE 'The decision is not kept any more.' END;
 	END IF;
 	IF o.status = 'cancelled' THEN
 		RETURN NEXT 'The order was cancelled.';

@@ -238,15 +238,20 @@ CREATE FUNCTION retail.run_housekeeping(as_of timestamptz DEFAULT now()) RETURNS
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
 	deleted bigint;
+	keep interval := interval '90 days';
 BEGIN
 	PERFORM retail.require_installed();
 	PERFORM retail.check_time(run_housekeeping.as_of, 'as_of');
-	DELETE FROM retail.integrity_violation AS v WHERE v.found_at < run_housekeeping.as_of - interval '90 days';
+	-- The functions may be newer than the tables, until upgrade() has run.
+	IF to_regclass('retail.retention_rule') IS NOT NULL THEN
+		keep := (SELECT r.keep FROM retail.retention_rule AS r WHERE r.kind = 'integrity_violation');
+	END IF;
+	DELETE FROM retail.integrity_violation AS v WHERE v.found_at < run_housekeeping.as_of - keep;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	RETURN format('%s old integrity violation(s) deleted', deleted);
 END $$;
 COMMENT ON FUNCTION retail.run_housekeeping(timestamptz) IS
-'Deletes what is kept for a limited time only: integrity violations older than 90 days. Raises RT014, RT050.';
+'Deletes integrity violations that are older than retail.retention_rule keeps them (90 days); run_retention() does this and more. Raises RT014, RT050.';
 
 CREATE FUNCTION retail.put_daily_job(name text, schedule text, command text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

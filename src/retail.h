@@ -57,6 +57,8 @@ typedef struct RetailStatement
 	bool generic; /* planned once: its best plan does not hang on arguments */
 } RetailStatement;
 
+extern void RetailReportProgress(const char *job, const char *step, int64 done,
+								 int64 total);
 extern int RetailExecute(RetailStatement *statement, Datum *values,
 						 const char *nulls, bool read_only, int expected);
 extern int64 RetailCellInt64(uint64 row, int column, bool *isnull);

@@ -408,10 +408,12 @@ AllocateBatch(Batch *batch)
 
 	for (int i = 0; i < batch->n; i++)
 		rows[i] = &batch->rows[i];
+	RetailReportProgress("allocation", "read", 0, batch->n);
 	StepThrough(ReadStep, &set);
 	LookUpBatch(batch);
 	StepThrough(ParseStep, &set);
 	StepThrough(StateStep, &set);
+	RetailReportProgress("allocation", "plan", 0, batch->n);
 	PlanTogether(batch);
 	StepThrough(QueueStep, &set);
 	StepThrough(DecideStep, &set);
@@ -419,6 +421,7 @@ AllocateBatch(Batch *batch)
 	for (int i = 0; i < batch->n; i++)
 		if (batch->rows[i].state == ROW_DECIDED)
 			rows[n++] = &batch->rows[i];
+	RetailReportProgress("allocation", "write", 0, n);
 	PlaceRows(batch, rows, n);
 	/* What is missing may have gone to this very order, placed directly. */
 	for (int i = 0; i < batch->n; i++)

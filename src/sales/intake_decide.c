@@ -261,6 +261,8 @@ QueueStep(RowSet *set)
 		bool waits;
 
 		CHECK_FOR_INTERRUPTS();
+		if (set->next % 64 == 0)
+			RetailReportProgress("allocation", "decide", set->next, set->n);
 		if (row->state != ROW_WAITING)
 			continue;
 		if (batch->alone && WantsKept(batch, &p->order->sourcing))

@@ -48,6 +48,7 @@ SELECT retail.reject_shipment(s.shipment_id, 'not_found', rejection_no => 'J1') 
 SELECT retail.reject_shipment(s.shipment_id, 'damaged', rejection_no => 'J2') FROM retail.shipment s JOIN retail.sales_order o USING (order_id) WHERE o.external_no = 'N3';
 SELECT retail.submit_orders('[{"channel": "app", "external_no": "Q1", "lines": [{"sku": "A2", "qty": 1000000}], "destination": {"region": "R1"}}]');
 SELECT retail.run_allocation();
+SELECT retail.put_retention('order_intake', '20 days');
 CREATE ROLE tap_store LOGIN IN ROLE retail_store;
 SELECT retail.bind_principal('tap_store', node => 'W2');
 
