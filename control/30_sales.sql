@@ -526,6 +526,9 @@ BEGIN
 		rest := retail.split_shipment(shipment_id, lines, as_of);
 	END IF;
 	PERFORM retail.send_shipment(shipment_id, 'shipped', as_of, jsonb_strip_nulls(jsonb_build_object('tracking_no', tracking_no, 'rest_shipment_id', rest)));
+	IF rest IS NOT NULL THEN
+		PERFORM retail.note_parcel(s.node_id, s.ship_by);
+	END IF;
 	RETURN jsonb_build_object('shipment_id', shipment_id, 'status', 'shipped', 'rest_shipment_id', rest, 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.ship_order(bigint, text, jsonb, timestamptz) IS

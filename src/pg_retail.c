@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "allocation/day_counter.h"
 #include "allocation/solver.h"
 #include "catalog/cache.h"
 #include "compat.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 		NULL, &retail_region_reach_km, 1000, 1, 20100, PGC_SUSET, 0, NULL, NULL,
 		NULL);
 	StockCacheInit();
+	DayCountersInit();
 	RetailWorkerInit();
 	MarkGUCPrefixReserved("pg_retail");
 	RetailCatalogInit();

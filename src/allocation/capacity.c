@@ -9,14 +9,22 @@
  * is not lost: its departure moves to the next open day with room, and with it
  * the promise and its lateness.
  *
- * A decision rests on a count that others may outdate.  So whoever writes
- * parcels claims them last, after the rows of stock: ClaimCapacity() locks the
- * days of nodes with a limit until the transaction ends, always in the same
- * order, and counts anew in a snapshot taken after the lock; when a day holds
- * too many, the caller rolls back and decides again, as it does when another
- * buyer took the stock.  Locks are advisory locks with a key of our own, whose
- * second half is a hash: two days that share it wait for each other, and no
- * more.
+ * A count is exact, a counter in shared memory (day_counter.c) says at most too
+ * much.  While the counter leaves room for all that an order could send in a
+ * parcel each, the count would not change the decision, and is not made.
+ *
+ * A decision rests on figures that others may outdate.  So whoever writes
+ * parcels claims them last, after the rows of stock, day by day in the same
+ * order: ClaimCapacity() adds them to the counters, under a lock that others
+ * share; where a counter has no room, or there is none, it has the day for
+ * itself until the transaction ends, and counts in a snapshot taken after the
+ * lock.  When a day holds too many, the caller rolls back and decides again, as
+ * it does when another buyer took the stock.  So a day never takes a parcel
+ * more than it may, and never refuses one that it can take: the last word is a
+ * count that nobody else is about to change.
+ *
+ * Parcels of nodes without a limit are claimed too: they may get one, and
+ * their counters, while a transaction does not know of it yet.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -26,13 +34,13 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "fmgr.h"
-#include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 
 #include "allocation/candidates.h"
+#include "allocation/day_counter.h"
 #include "allocation/ledger.h"
+#include "inventory/stock_cache.h"
 
 /* How far a departure moves to find room, in days. */
 #define HORIZON (14 * USECS_PER_DAY)
@@ -70,18 +78,46 @@ CountParcels(const CatalogNode *node, TimestampTz departure, bool latest)
 	return RetailCellInt64(0, 1, NULL);
 }
 
-/* Returns how many parcels a candidate still takes on a day. */
+/* Names the local day of a node. */
+static NodeDay
+DayOf(const CatalogNode *node, TimestampTz departure)
+{
+	NodeDay day = {node->id, 0};
+	TimestampTz end;
+
+	CatalogLocalDay(node, departure, &day.begin, &end);
+	return day;
+}
+
+/*
+ * Returns how many parcels a candidate still takes on a day; or fewer, if they
+ * are enough for every unit of the order.
+ */
 static int
 CapacityLeft(const SourcingRequest *request, const SourcingCandidate *candidate,
 			 TimestampTz departure, bool read_only)
 {
 	const CatalogNode *node = candidate->node;
-	int64 parcels = request->ledger
-		? LedgerParcels(request->ledger, node, departure, CountParcels,
-						!read_only)
-		: CountParcels(node, departure, !read_only);
+	NodeDay day = DayOf(node, departure);
+	int64 left = node->daily_capacity;
+	int64 parcels;
 
-	return (int) Max(node->daily_capacity - parcels, 0);
+	if (request->ledger)
+		left -= LedgerPlanned(request->ledger, node, departure);
+	if (retail_stock_cache && DayCountersUsable() &&
+		DayCounterRead(&day, &parcels))
+	{
+		int64 units = 0;
+
+		for (int i = 0; i < request->n_lines; i++)
+			units += request->lines[i].quantity;
+		if (left - parcels >= units)
+			return (int) (left - parcels);
+	}
+	left -= request->ledger ? LedgerWritten(request->ledger, node, departure,
+											CountParcels, !read_only)
+							: CountParcels(node, departure, !read_only);
+	return (int) Max(left, 0);
 }
 
 /*
@@ -186,61 +222,141 @@ LimitCapacity(const SourcingRequest *request, SolverNode *nodes, bool read_only,
 	return changed;
 }
 
-/* The second key of the lock of a day. */
-static int32
-DayKey(const CapacityDay *day)
+/* Parcels that a transaction writes for a day of a node. */
+typedef struct Claim
 {
-	TimestampTz begin;
-	TimestampTz end;
-	int64 key[2];
+	const CatalogNode *node;
+	TimestampTz departure;
+	NodeDay day;
+	int32 key; /* of the lock of the day */
+	int n;
+} Claim;
 
-	CatalogLocalDay(day->node, day->departure, &begin, &end);
-	key[0] = day->node->id;
-	key[1] = begin;
-	return (int32) hash_bytes((const unsigned char *) key, sizeof(key));
+/* Orders claims by the keys of their locks, those of a day side by side. */
+static int
+CompareClaims(const void *a, const void *b)
+{
+	const Claim *left = a;
+	const Claim *right = b;
+
+	if (left->key != right->key)
+		return left->key < right->key ? -1 : 1;
+	if (left->day.node_id != right->day.node_id)
+		return left->day.node_id < right->day.node_id ? -1 : 1;
+	if (left->day.begin != right->day.begin)
+		return left->day.begin < right->day.begin ? -1 : 1;
+	return 0;
 }
 
-/* Orders days by the keys of their locks. */
-static int
-CompareDays(const void *a, const void *b)
+/*
+ * Adds a claim to the counter of its day; false when only a count can tell.
+ * Once in a while the counter is compared with the table, which somebody may
+ * have written to directly; *fits tells when that shows the day to be too full.
+ */
+static bool
+AddClaim(const Claim *claim, bool *fits)
 {
-	int32 left = DayKey(a);
-	int32 right = DayKey(b);
+	int limit = claim->node->daily_capacity;
+	DayClaim answer = DAY_UNKNOWN;
 
-	return left < right ? -1 : left > right;
+	if (!DayCountersUsable())
+		return limit < 0;
+	DayLockAcquire(claim->key, DAY_SHARED);
+	if (retail_stock_cache || limit < 0)
+		answer = DayCounterAdd(&claim->day, claim->n,
+							   limit < 0 ? PG_INT64_MAX : limit);
+	if (answer == DAY_ADDED_OLD)
+	{
+		int64 parcels = CountParcels(claim->node, claim->departure, true);
+
+		DayCounterRaise(&claim->day, parcels);
+		*fits = limit < 0 || parcels <= limit;
+		return true;
+	}
+	if (answer == DAY_ADDED || limit < 0)
+		return true;
+	DayLockRelease(claim->key, DAY_SHARED);
+	return false;
+}
+
+/*
+ * Claims parcels of a day; false when it holds too many.  Who must count waits
+ * in a queue of its own, and looks again: somebody may have counted meanwhile.
+ */
+static bool
+ClaimDay(const Claim *claim)
+{
+	bool fits = true;
+	int64 parcels;
+
+	if (AddClaim(claim, &fits))
+		return fits;
+	DayLockAcquire(claim->key, DAY_QUEUED);
+	if (AddClaim(claim, &fits))
+	{
+		DayLockRelease(claim->key, DAY_QUEUED);
+		return fits;
+	}
+	DayLockAcquire(claim->key, DAY_EXCLUSIVE);
+	parcels = CountParcels(claim->node, claim->departure, true);
+	if (parcels > claim->node->daily_capacity)
+		return false;
+	if (DayCountersUsable())
+		DayCounterSet(&claim->day, parcels);
+	return true;
 }
 
 /*
  * Claims the capacity of the days of parcels that this transaction has
- * written, inside an SPI connection; sorts the days.  Returns NULL when all of
- * them hold, else a node that has too many: the caller must roll back.
+ * written, inside an SPI connection.  Returns NULL when all of them hold, else
+ * a node that has too many: the caller must roll back.
  */
 const CatalogNode *
-ClaimCapacity(CapacityDay *days, int n)
+ClaimCapacity(const CapacityDay *days, int n)
 {
-	static const char name[] = "pg_retail capacity";
-	int32 space =
-		(int32) hash_bytes((const unsigned char *) name, sizeof(name) - 1);
-	int kept = 0;
+	Claim *claims = palloc(sizeof(Claim) * Max(n, 1));
+	const CatalogNode *full = NULL;
 
 	for (int i = 0; i < n; i++)
-		if (days[i].node->daily_capacity >= 0)
-			days[kept++] = days[i];
-	qsort(days, kept, sizeof(CapacityDay), CompareDays);
-	for (int i = 0; i < kept; i++)
-		if (i == 0 || DayKey(&days[i]) != DayKey(&days[i - 1]))
-			DirectFunctionCall2(pg_advisory_xact_lock_int4,
-								Int32GetDatum(space),
-								Int32GetDatum(DayKey(&days[i])));
-	for (int i = 0; i < kept; i++)
 	{
-		const CatalogNode *node = days[i].node;
-
-		if (i > 0 && node == days[i - 1].node &&
-			DayKey(&days[i]) == DayKey(&days[i - 1]))
-			continue;
-		if (CountParcels(node, days[i].departure, true) > node->daily_capacity)
-			return node;
+		claims[i].node = days[i].node;
+		claims[i].departure = days[i].departure;
+		claims[i].day = DayOf(days[i].node, days[i].departure);
+		claims[i].key = DayLockKey(&claims[i].day);
+		claims[i].n = 1;
 	}
-	return NULL;
+	qsort(claims, n, sizeof(Claim), CompareClaims);
+	for (int i = 0; i < n && full == NULL; i++)
+	{
+		if (i + 1 < n && CompareClaims(&claims[i], &claims[i + 1]) == 0)
+			claims[i + 1].n += claims[i].n;
+		else if (!ClaimDay(&claims[i]))
+			full = claims[i].node;
+	}
+	pfree(claims);
+	return full;
+}
+
+/*
+ * note_parcel(node_id, ship_by): a parcel that nobody decided, the rest of
+ * one that left in part, has its place on its day whether or not there is room.
+ */
+PG_FUNCTION_INFO_V1(retail_note_parcel);
+Datum
+retail_note_parcel(PG_FUNCTION_ARGS)
+{
+	TimestampTz departure = PG_GETARG_TIMESTAMPTZ(1);
+	const CatalogNode *node;
+
+	SPI_connect();
+	node = CatalogNodeById(RetailCatalogGet(), PG_GETARG_INT64(0));
+	if (node && DayCountersUsable())
+	{
+		NodeDay day = DayOf(node, departure);
+
+		DayLockAcquire(DayLockKey(&day), DAY_SHARED);
+		DayCounterAdd(&day, 1, PG_INT64_MAX);
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
 }

@@ -26,6 +26,6 @@ extern void LimitCandidate(const SourcingRequest *request, SolverNode *nodes,
 						   int c, bool read_only, SourcingResult *result);
 extern bool LimitCapacity(const SourcingRequest *request, SolverNode *nodes,
 						  bool read_only, SourcingResult *result);
-extern const CatalogNode *ClaimCapacity(CapacityDay *days, int n);
+extern const CatalogNode *ClaimCapacity(const CapacityDay *days, int n);
 
 #endif /* PG_RETAIL_CAPACITY_H */

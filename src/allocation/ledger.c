@@ -185,19 +185,24 @@ LedgerApply(SourcingLedger *ledger, const SourcingRequest *request,
 	}
 }
 
-/*
- * Counts the parcels of a node on a day, written and planned; the tables are
- * asked once.
- */
+/* Tells how many parcels are planned for a node on a day. */
 int64
-LedgerParcels(SourcingLedger *ledger, const CatalogNode *node,
+LedgerPlanned(SourcingLedger *ledger, const CatalogNode *node,
+			  TimestampTz departure)
+{
+	return FindLoad(ledger, node, departure)->parcels;
+}
+
+/* Counts the parcels of a node that are written on a day, once. */
+int64
+LedgerWritten(SourcingLedger *ledger, const CatalogNode *node,
 			  TimestampTz departure, CountFunction count, bool latest)
 {
 	Load *load = FindLoad(ledger, node, departure);
 
 	if (load->written < 0)
 		load->written = count(node, departure, latest);
-	return load->written + load->parcels;
+	return load->written;
 }
 
 /* Tells whether any hold is due; asked once, most of the time none is. */

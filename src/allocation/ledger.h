@@ -22,8 +22,10 @@ extern void LedgerPost(SourcingLedger *ledger, const SourcingRequest *request,
 					   const SourcingResult *result, int sign);
 extern void LedgerApply(SourcingLedger *ledger, const SourcingRequest *request,
 						SourcingResult *result);
+extern int64 LedgerPlanned(SourcingLedger *ledger, const CatalogNode *node,
+						   TimestampTz departure);
 extern int64
-LedgerParcels(SourcingLedger *ledger, const CatalogNode *node,
+LedgerWritten(SourcingLedger *ledger, const CatalogNode *node,
 			  TimestampTz departure, CountFunction count, bool latest);
 extern bool
 LedgerSeesDue(SourcingLedger *ledger, Datum as_of, bool (*ask)(Datum as_of));

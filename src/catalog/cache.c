@@ -316,6 +316,7 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 	node->known_from = DT_NOEND;
 	node->unsteady_from = 0; /* 2000 */
 	node->known_to = DT_NOBEGIN;
+	node->day_begin = node->day_end = 0;
 	node->kind = RetailCellText(row, 3)[0];
 	id = RetailCellInt64(row, 4, NULL);
 	node->region = hash_search(catalog->regions, &id, HASH_FIND, NULL);

@@ -91,6 +91,10 @@ typedef struct CatalogNode
 	TimestampTz known_to;
 	TimestampTz known_departure;
 	TimestampTz unsteady_from; /* not worth remembering */
+
+	/* A local day that was asked for; of no length: none yet (calendar.c). */
+	TimestampTz day_begin;
+	TimestampTz day_end;
 } CatalogNode;
 
 typedef struct CatalogRateCard

@@ -244,10 +244,17 @@ void
 CatalogLocalDay(const CatalogNode *node, TimestampTz as_of, TimestampTz *begin,
 				TimestampTz *end)
 {
-	DateADT day;
-	TimeADT time;
+	CatalogNode *memo = unconstify(CatalogNode *, node);
 
-	ToLocal(node, as_of, &day, &time);
-	*begin = ToInstant(node, day, 0);
-	*end = ToInstant(node, day + 1, 0);
+	if (as_of < node->day_begin || as_of >= node->day_end)
+	{
+		DateADT day;
+		TimeADT time;
+
+		ToLocal(node, as_of, &day, &time);
+		memo->day_begin = ToInstant(node, day, 0);
+		memo->day_end = ToInstant(node, day + 1, 0);
+	}
+	*begin = node->day_begin;
+	*end = node->day_end;
 }

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(34);
+SELECT plan(50);
 
 SELECT retail.put_region('CN', '中国'), retail.put_region('SH', '上海', 'CN', 31.23, 121.47), retail.put_region('US', 'US'), retail.put_region('NY', 'New York', 'US', 40.71, -74.01), retail.put_channel('app', 'App', 'app'),
 	retail.put_calendar('weekdays', 'Weekdays', '{"1": ["09:00", "18:00"], "2": ["09:00", "18:00"], "3": ["09:00", "18:00"], "4": ["09:00", "18:00"], "5": ["09:00", "18:00"], "6": ["09:00", "12:00"]}'),
@@ -56,6 +56,45 @@ SELECT is(pg_temp.place('U1', '2026-03-08 04:20+00', region => 'NY', zone => 'Am
 SELECT is(pg_temp.place('U2', '2026-03-08 05:10+00', region => 'NY', zone => 'America/New_York'), 'US Mon 03-09 23:30 1.00', 'the next, ten minutes into Sunday, is Monday''s');
 SELECT is(pg_temp.place('U3', '2026-03-10 03:40+00', region => 'NY', zone => 'America/New_York'), 'US Tue 03-10 23:30 0.00', 'on Monday after the cut-off: Tuesday''s');
 SELECT is(substr(pg_temp.days(), position('US' IN pg_temp.days())), 'US 03-08 1/1 0 0, US 03-09 1/1 0 0, US 03-10 1/1 0 0', 'each local day has one parcel');
+-- ---- the counters in shared memory: never less than the table, whatever is undone ----
+SELECT retail.put_sku('C', 'C', 500, list_price => 10), pg_temp.node('C', 3), retail.receive_stock('in', 'C', '[{"sku": "C", "qty": 100}]', '2026-02-01') \g /dev/null
+CREATE FUNCTION pg_temp.counter(node text DEFAULT 'C') RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT string_agg(to_char(c.day_begin AT TIME ZONE n.time_zone, 'MM-DD HH24:MI ') || c.parcels, ', ' ORDER BY c.day_begin) FROM retail.day_counters() c JOIN retail.node n USING (node_id) WHERE n.code = node $$;
+CREATE FUNCTION pg_temp.too_low() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+	SELECT count(*) FROM retail.day_counters() c JOIN retail.node n USING (node_id) WHERE c.parcels < (SELECT count(*) FROM retail.shipment s
+		WHERE s.node_id = c.node_id AND s.status <> 'cancelled' AND (s.ship_by AT TIME ZONE n.time_zone)::date = (c.day_begin AT TIME ZONE n.time_zone)::date) $$;
+CREATE FUNCTION pg_temp.undone(VARIADIC statements text[]) RETURNS text LANGUAGE plpgsql AS $$		-- what the last of them answers, before all are rolled back
+DECLARE
+	s text;
+	answer text;
+BEGIN
+	BEGIN
+		FOREACH s IN ARRAY statements LOOP
+			EXECUTE 'SELECT ' || s INTO answer;
+		END LOOP;
+		RAISE EXCEPTION USING ERRCODE = 'XX999';
+	EXCEPTION WHEN SQLSTATE 'XX999' THEN
+		RETURN answer;
+	END;
+END $$;
+SELECT is(pg_temp.too_low(), 0::bigint, 'no counter of the days above is too low');
+SELECT is(pg_temp.place('C1', '2026-03-05 02:00+00', 'C'), 'C Thu 03-05 16:00 0.00', 'a first parcel');
+SELECT is(pg_temp.counter(), '03-05 00:00 1', '... is counted');
+SELECT is(pg_temp.undone($$pg_temp.place('C2', '2026-03-05 02:00+00', 'C')$$, $$pg_temp.counter()$$), '03-05 00:00 2', 'a second one is added');
+SELECT is(pg_temp.counter(), '03-05 00:00 1', '... and taken out when it is undone');
+SELECT matches(pg_temp.place('C' || i, '2026-03-05 02:00+00', 'C'), '^C Thu', 'the day fills') FROM generate_series(3, 4) i;
+SELECT is(pg_temp.undone($$retail.cancel_order('app', 'C1', as_of => '2026-03-05 03:00+00')$$, $$retail.cancel_order('app', 'C3', as_of => '2026-03-05 03:00+00')$$,
+	$$pg_temp.place('C5', '2026-03-05 03:00+00', 'C')$$, $$pg_temp.counter()$$), '03-05 00:00 2', 'two are cancelled, and one takes a place, which counts anew');
+SELECT is(pg_temp.too_low(), 0::bigint, '... that is no longer so when all of it is undone');
+SELECT is(pg_temp.place('C6', '2026-03-05 03:00+00', 'C'), 'C Fri 03-06 16:00 1.00', '... and the day is full');
+SELECT is((SELECT status FROM retail.place_order('app', 'C7', '[{"sku": "C", "qty": 3}]', '{"region": "SH"}', payment => 'on_delivery', as_of => '2026-03-06 02:00+00')), 'open', 'an order of three units');
+SELECT is((SELECT retail.ship_order(s.shipment_id, 'T1', '[{"sku": "C", "qty": 1}]', '2026-03-06 03:00+00') ->> 'status' FROM retail.shipment s JOIN retail.sales_order o USING (order_id) WHERE o.external_no = 'C7'),
+	'shipped', '... of which one leaves, and the others wait in a parcel of their own');
+SELECT matches(pg_temp.counter(), '03-06 00:00 3$', '... which has the third place');
+SELECT is(pg_temp.place('C8', '2026-03-06 03:00+00', 'C'), 'C Sat 03-07 16:00 1.00', '... so the next leaves a day later');
+SELECT retail.reset_day_counters() \g /dev/null
+SELECT is(pg_temp.counter(), NULL, 'what shared memory forgets');
+SELECT is(pg_temp.place('C9', '2026-03-06 03:00+00', 'C'), 'C Sat 03-07 16:00 1.00', '... is counted anew');
 -- ---- lanes without a price -----------------------------------------------------------
 CREATE FUNCTION pg_temp.holes() RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT coalesce(string_agg(concat_ws(' ', carrier_service, zone, lanes, begins_at, ends_at), ', ' ORDER BY carrier_service, zone, begins_at), 'none') FROM retail_bi.lanes_without_rates $$;
