@@ -37,8 +37,8 @@
  *	  waits for all who have added.
  * A counter belongs to the file of the table, which TRUNCATE, restore and
  * rewrite change.  Rows that are written by other means than the functions
- * are found when the counter is compared with the table, once a minute
- * (capacity.c).
+ * are found when the counter is compared with the table, once a minute or as
+ * pg_retail.stock_cache_max_age says (capacity.c).
  *
  * Data structures.  A table of sets of WAYS counters; a day has its place in
  * one of them, and takes that of the earliest day there.  Nothing is raised
@@ -67,17 +67,19 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "inventory/stock_cache.h"
+
 #define TRANCHE "pg_retail day counters"
 #define LOCKS 64
 #define WAYS 8
 #define SETS 4096
 
-/* How long a counter is not compared with the table. */
-#define COMPARE_AFTER USECS_PER_MINUTE
+/* How long a counter is not compared with the table, at most; in seconds. */
+#define COMPARE_AFTER 60
 
 /* The modes conflict as they should: see the lock conflict table of core. */
-static const LOCKMODE lock_modes[] = {
-	RowExclusiveLock, ShareUpdateExclusiveLock, ExclusiveLock};
+static const LOCKMODE lock_modes[] = {RowExclusiveLock,
+									  ShareUpdateExclusiveLock, ExclusiveLock};
 
 typedef struct DayCounter
 {
@@ -189,9 +191,9 @@ AddNote(const NodeDay *day)
 	{
 		int room = Max(n_room * 2, 32);
 
-		notes = notes ? repalloc_huge(notes, sizeof(DayNote) * room)
-					  : MemoryContextAlloc(TopTransactionContext,
-										   sizeof(DayNote) * room);
+		notes = notes
+			? repalloc_huge(notes, sizeof(DayNote) * room)
+			: MemoryContextAlloc(TopTransactionContext, sizeof(DayNote) * room);
 		n_room = room;
 	}
 	note = &notes[n_notes++];
@@ -209,7 +211,8 @@ DayCounterRead(const NodeDay *day, int64 *parcels)
 {
 	Oid file = ShipmentFile();
 	LWLock *lock;
-	const DayCounter *counter = FindCounter(LockSet(day, LW_SHARED, &lock), day, file);
+	const DayCounter *counter =
+		FindCounter(LockSet(day, LW_SHARED, &lock), day, file);
 
 	if (counter)
 		*parcels = counter->parcels;
@@ -238,7 +241,8 @@ DayCounterAdd(const NodeDay *day, int64 n, int64 limit)
 		counter->parcels += n;
 		note->added = n;
 		claim = DAY_ADDED;
-		if (now - counter->compared_at > COMPARE_AFTER)
+		if (now - counter->compared_at >
+			Min(COMPARE_AFTER, stock_cache_max_age) * USECS_PER_SEC)
 		{
 			counter->compared_at = now;
 			claim = DAY_ADDED_OLD;
@@ -312,8 +316,8 @@ SetDayTag(LOCKTAG *tag, int32 key)
 
 	SET_LOCKTAG_ADVISORY(
 		*tag, MyDatabaseId,
-		hash_bytes((const unsigned char *) name, sizeof(name) - 1), (uint32) key,
-		2);
+		hash_bytes((const unsigned char *) name, sizeof(name) - 1),
+		(uint32) key, 2);
 }
 
 /* Waits for a lock of a day. */
@@ -344,9 +348,8 @@ static void
 UndoNote(const DayNote *note)
 {
 	LWLock *lock;
-	DayCounter *counter =
-		FindCounter(LockSet(&note->day, LW_EXCLUSIVE, &lock), &note->day,
-					note->file);
+	DayCounter *counter = FindCounter(LockSet(&note->day, LW_EXCLUSIVE, &lock),
+									  &note->day, note->file);
 
 	if (counter && note->set)
 		counter->database = InvalidOid;

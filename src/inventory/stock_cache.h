@@ -59,6 +59,7 @@ typedef struct StockCacheStatus
 } StockCacheStatus;
 
 extern bool retail_stock_cache;
+extern int stock_cache_max_age; /* seconds */
 
 extern void StockCacheInit(void);
 extern bool StockCacheExists(void);

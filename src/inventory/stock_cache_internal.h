@@ -92,7 +92,6 @@ typedef struct SharedCache
 extern SharedCache *stock_cache;
 extern LWLockPadded *stock_cache_locks;
 extern char *stock_cache_partitions;
-extern int stock_cache_max_age;
 
 static inline Partition *
 PartitionAt(uint32 p)
