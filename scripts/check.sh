@@ -24,7 +24,7 @@ TABLE=()
 time_limit() {
 	local limit
 	case $1 in
-		unit | fuzz) limit=300 ;;
+		unit) limit=300 ;;
 		tap) limit=1800 ;;
 		*) limit=900 ;;
 	esac
