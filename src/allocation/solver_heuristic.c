@@ -622,6 +622,34 @@ KeepPlan(const Search *search, SolverDraft *draft)
 }
 
 /*
+ * Set how many parcels and pieces a plan may have at any moment of the search.
+ *
+ * None is without a unit, so a small order needs little memory even if its
+ * lines are divided; one more is there while a piece moves.
+ */
+static void
+SetLimits(Search *search)
+{
+	const SolverProblem *problem = search->problem;
+	int64_t units = 1;
+	bool split = false;
+
+	for (int i = 0; i < problem->n_lines; i++)
+	{
+		split |= search->may_split[i];
+		units += problem->lines[i].quantity;
+	}
+	search->max_parcels = (split ? SOLVER_MAX_PLAN_PARCELS : problem->n_lines);
+	search->max_pieces = problem->n_lines + (split ? SPARE_PIECES : 1);
+	if (units < search->max_parcels)
+		search->max_parcels = (int) units;
+	if (units < search->max_pieces)
+		search->max_pieces = (int) units;
+	if (problem->max_parcels > 0 && problem->max_parcels < search->max_parcels)
+		search->max_parcels = problem->max_parcels;
+}
+
+/*
  * Set up the search and the draft.
  */
 static bool
@@ -631,18 +659,11 @@ BeginSearch(Search *search, SolverWork *work, const bool *may_split,
 	const SolverProblem *problem = work->problem;
 	size_t n_lines = (size_t) problem->n_lines;
 	size_t n_nodes = (size_t) problem->n_nodes;
-	bool split = false;
 
-	for (int i = 0; i < problem->n_lines; i++)
-		split |= may_split[i];
 	search->work = work;
 	search->problem = problem;
 	search->may_split = may_split;
-	search->max_parcels = (split ? SOLVER_MAX_PLAN_PARCELS : problem->n_lines);
-	if (problem->max_parcels > 0 && problem->max_parcels < search->max_parcels)
-		search->max_parcels = problem->max_parcels;
-	search->max_pieces = problem->n_lines + (split ? SPARE_PIECES : 1);
-
+	SetLimits(search);
 	search->left = SolverAlloc(work, n_lines * n_nodes, sizeof(int64_t));
 	search->sent = SolverAlloc(work, n_nodes, sizeof(int));
 	search->wanted = SolverAlloc(work, n_lines, sizeof(int64_t));
