@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz.h
- *	  What the fuzzers share: bytes that become numbers, hooks that fail when
- *	  the bytes say so, and a tally of what was executed.
+ *	  What the fuzzers share: bytes that become numbers, and a tally of what was
+ *	  executed.
  *
  * The first byte of an input says how it goes on after its end: with zeros (0),
  * or with noise grown from that byte.  So a short input is a complete problem
  * too, and a longer one differs from it only where its bytes stand.
  *
- * A fuzzer includes this file once and calls FuzzBegin(), FuzzHooks() and
- * FuzzEnd().  Built for libFuzzer, or with FUZZ_MAIN as a program that reads
+ * A fuzzer includes this file once and calls FuzzBegin() and FuzzEnd().  Built for libFuzzer, or with FUZZ_MAIN as a program that reads
  * files.
  *
  * Copyright (c) 2026, pg_retail contributors
@@ -24,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/hooks.h"
 #include "../unit/solver_check.h"
 
 #define FUZZ_MAX_LENGTH 4096
@@ -32,17 +32,13 @@
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What is left of the input, and what the hooks have seen. */
+/* What is left of the input, and the hooks that it sets. */
 typedef struct Input
 {
 	const uint8_t *data;
 	size_t size;
 	uint64_t noise; /* 0: zeros follow the input */
-	int allocations;
-	int fail_at; /* -1: no allocation fails */
-	int questions;
-	int stop_at; /* -1: nobody interrupts */
-	int living;
+	Hooks hooks;
 } Input;
 
 /* What was executed by this process. */
@@ -141,7 +137,8 @@ Byte(Input *input)
 static Input
 FuzzBegin(const uint8_t *data, size_t size)
 {
-	Input input = {.data = data, .size = size, .fail_at = -1, .stop_at = -1};
+	Input input = {
+		.data = data, .size = size, .hooks = {.fail_at = -1, .stop_at = -1}};
 
 	FuzzTally(data, size);
 	input.noise = Byte(&input) * UINT64_C(0x9E3779B97F4A7C15);
@@ -176,53 +173,13 @@ Number(Input *input, int64_t small)
 	return kind == 254 ? (int64_t) (wild >> 1) : (int64_t) (wild >> 20);
 }
 
-static void *
-FuzzAlloc(void *context, size_t size)
-{
-	Input *input = context;
-	void *pointer;
-
-	if (input->allocations++ == input->fail_at)
-		return NULL;
-	pointer = malloc(size);
-	if (pointer != NULL)
-		memset(pointer, 0xA5, size);
-	input->living += pointer != NULL;
-	return pointer;
-}
-
-static void
-FuzzRelease(void *context, void *pointer)
-{
-	((Input *) context)->living--;
-	free(pointer);
-}
-
-static bool
-FuzzInterrupted(void *context)
-{
-	Input *input = context;
-
-	return input->questions++ == input->stop_at;
-}
-
 /*
- * Set the hooks of a problem, of one order or of many.
- */
-#define FuzzHooks(problem, input)                                    \
-	((problem)->alloc = FuzzAlloc, (problem)->release = FuzzRelease, \
-	 (problem)->interrupted = FuzzInterrupted, (problem)->context = (input))
-
-/*
- * Judge a plan.
+ * Count a plan that was judged; an empty one is none.
  */
 static void
-FuzzPlan(const SolverProblem *problem, const SolverPlan *plan)
+TallyPlan(const SolverPlan *plan)
 {
-	const char *wrong = JudgePlan(problem, plan);
-
-	Require(wrong == NULL, wrong);
-	Tally.plans++;
+	Tally.plans += plan->n_parcels > 0;
 	Tally.parcels += plan->n_parcels;
 	Tally.exact += plan->exact;
 }
@@ -234,8 +191,8 @@ static void
 FuzzEnd(const Input *input, SolverStatus status)
 {
 	Tally.answers[status]++;
-	Require(input->living == 0, "memory leaks");
-	Require(status != SOLVER_NO_MEMORY || input->fail_at >= 0,
+	Require(input->hooks.living == 0, "memory leaks");
+	Require(status != SOLVER_NO_MEMORY || input->hooks.fail_at >= 0,
 			"out of memory without a failure");
 	Require(status != SOLVER_INTERRUPTED || input->stop_at >= 0,
 			"interrupted without a reason");

@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
-#include "../../src/allocation/joint.h"
+#include "../unit/joint_check.h"
 #include "fuzz.h"
 
 #define MAX_ORDERS 10
@@ -39,79 +39,16 @@ typedef struct FuzzNodes
 } FuzzNodes;
 
 /*
- * Check that what is taken of a SKU at a node, or sent from it (sku -1), can
- * be taken by those with the greatest safety stock first.
- */
-static void
-JudgeShared(const JointProblem *batch, const JointResult *result, int sku,
-			int node)
-{
-	int64_t used[MAX_ORDERS] = {0};
-	int64_t limit[MAX_ORDERS] = {0};
-
-	for (int i = 0; i < batch->n_orders; i++)
-	{
-		const SolverProblem *problem = batch->orders[i].problem;
-		const SolverPlan *plan = &result->answers[i].plan;
-
-		for (int j = 0; j < plan->n_parcels && sku < 0; j++)
-		{
-			used[i] += plan->parcels[j].node == node;
-			limit[i] = problem->nodes[node].max_parcels;
-		}
-		for (int j = 0; j < plan->n_pieces && sku >= 0; j++)
-		{
-			const SolverPiece *piece = &plan->pieces[j];
-
-			if (batch->orders[i].skus[piece->line] != sku ||
-				plan->parcels[piece->parcel].node != node)
-				continue;
-			used[i] += piece->quantity;
-			limit[i] =
-				problem->available[piece->line * problem->n_nodes + node];
-		}
-	}
-	for (int i = 0; i < batch->n_orders; i++)
-	{
-		int64_t sum = 0;
-
-		for (int j = 0; j < batch->n_orders; j++)
-			sum += limit[j] <= limit[i] ? used[j] : 0;
-		Require(used[i] == 0 || sum <= limit[i], "more is taken than there is");
-	}
-}
-
-/*
  * Judge the answer to a batch.
  */
 static void
 JudgeResult(const JointProblem *batch, const JointResult *result)
 {
-	int64_t cost = 0;
-	int served = 0;
+	const char *wrong = JudgeBatch(batch, result);
 
+	Require(wrong == NULL, wrong);
 	for (int i = 0; i < batch->n_orders; i++)
-	{
-		const JointAnswer *answer = &result->answers[i];
-
-		if (answer->status != SOLVER_OK)
-		{
-			Require(answer->plan.n_parcels == 0, "a plan without success");
-			Require(batch->orders[i].incumbent == NULL, "a plan is lost");
-			continue;
-		}
-		FuzzPlan(batch->orders[i].problem, &answer->plan);
-		cost += answer->plan.cost;
-		served++;
-	}
-	Require(cost == result->cost && served == result->n_served,
-			"the sum is wrong");
-	Require(result->lower_bound <= result->cost, "the bound is above the cost");
-	Require(result->cost <= result->first_come_cost,
-			"worse than before, or than first come, first served");
-	for (int node = 0; node < MAX_NODES; node++)
-		for (int sku = -1; sku < MAX_SKUS; sku++)
-			JudgeShared(batch, result, sku, node);
+		TallyPlan(&result->answers[i].plan);
 }
 
 /*
@@ -167,7 +104,7 @@ DecodeOrder(Input *input, FuzzOrder *order, const FuzzNodes *nodes)
 							   .stock_value = order->stock_value,
 							   .split_penalty = Byte(input),
 							   .allow_line_split = shape & 128};
-	FuzzHooks(problem, input);
+	SetHooks(problem, &input->hooks);
 	for (int i = 0; i < problem->n_lines; i++)
 	{
 		order->skus[i] = (shape / 4 + i) % MAX_SKUS;
@@ -232,14 +169,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t flags = Byte(&input);
 
 	memset(orders, 0, sizeof(orders));
-	FuzzHooks(&problem, &input);
+	SetHooks(&problem, &input.hooks);
 	nodes.n = 1 + Byte(&input) % MAX_NODES;
 	problem.n_orders = Byte(&input) % (MAX_ORDERS + 1);
 	problem.max_solves = flags & 4 ? Byte(&input) : 0;
 	if ((flags & 3) == 1)
-		input.fail_at = Byte(&input);
+		input.hooks.fail_at = Byte(&input);
 	if ((flags & 3) == 2)
-		input.stop_at = Byte(&input);
+		input.hooks.stop_at = Byte(&input);
 	DecodeNodes(&input, &nodes);
 	for (int i = 0; i < problem.n_orders; i++)
 	{

@@ -41,15 +41,17 @@ JudgeAnswer(const SolverProblem *problem, Input *input, SolverStatus status,
 {
 	if (status == SOLVER_OK)
 	{
+		const char *wrong = JudgePlan(problem, plan);
 		bool split = false;
 
-		FuzzPlan(problem, plan);
+		Require(wrong == NULL, wrong);
+		TallyPlan(plan);
 		for (int i = 0; i < problem->n_lines && !plan->exact; i++)
 			split |= !JudgeWhole(problem, i);
 		if (problem->n_lines <= SOLVER_EXACT_LINES && !split &&
 			!problem->allow_line_split)
 			Require(plan->exact, "a small order is not solved exactly");
-		Require(input->living == 2, "memory is left over");
+		Require(input->hooks.living == 2, "memory is left over");
 		solver_free_plan(problem, plan);
 	}
 	else
@@ -183,7 +185,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t flags = Byte(&input);
 
 	memset(&fuzz, 0, sizeof(fuzz));
-	FuzzHooks(problem, &input);
+	SetHooks(problem, &input.hooks);
 	problem->n_lines = Count(&input, flags & 16 ? MAX_LINES : 6);
 	problem->n_nodes = Count(&input, MAX_NODES);
 	problem->n_tariffs = MAX_TARIFFS;
@@ -195,9 +197,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	problem->stock_value = (flags & 2 ? fuzz.stock_value : NULL);
 	problem->max_parcels = (flags & 4 ? Byte(&input) % 6 : 0);
 	if ((flags & 0x68) == 0x28)
-		input.fail_at = Byte(&input) % 64;
+		input.hooks.fail_at = Byte(&input) % 64;
 	if ((flags & 0x68) == 0x48)
-		input.stop_at = Byte(&input) % 64;
+		input.hooks.stop_at = Byte(&input) % 64;
 	problem->split_penalty = Number(&input, 500);
 	DecodeLines(&input, &fuzz, flags & 128);
 	DecodeNodes(&input, &fuzz);

@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "hooks.h"
+#include "random.h"
 #include "solver_check.h"
 
 #define MAX_LINES 24
@@ -40,56 +42,8 @@ typedef struct Case
 	SolverBracket brackets[MAX_TARIFFS][MAX_BRACKETS];
 	int64_t available[MAX_LINES * MAX_NODES];
 	int64_t stock_value[MAX_LINES * MAX_NODES];
-	/* what the hooks saw */
-	int allocations;
-	int living;
-	int fail_at; /* allocation that fails; -1: none */
-	int questions;
-	int stop_at; /* question answered with yes; -1: none */
+	Hooks hooks;
 } Case;
-
-static uint64_t random_state;
-
-static inline int64_t
-Random(int64_t low, int64_t high)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return low + (int64_t) ((random_state >> 11) % (uint64_t) (high - low + 1));
-}
-
-static inline void *
-TestAlloc(void *context, size_t size)
-{
-	Case *c = context;
-	void *pointer;
-
-	if (c->allocations++ == c->fail_at)
-		return NULL;
-	pointer = malloc(size);
-	memset(pointer, 0x5A, size);
-	c->living++;
-	return pointer;
-}
-
-static inline void
-TestRelease(void *context, void *pointer)
-{
-	Case *c = context;
-
-	assert_non_null(pointer);
-	c->living--;
-	free(pointer);
-}
-
-static inline bool
-TestInterrupted(void *context)
-{
-	Case *c = context;
-
-	return c->questions++ == c->stop_at;
-}
 
 /*
  * Make a case: each line 1 unit of 1000 g, each node one service of tariff 0
@@ -100,8 +54,8 @@ MakeCase(int n_lines, int n_nodes)
 {
 	Case *c = calloc(1, sizeof(Case));
 
-	c->fail_at = -1;
-	c->stop_at = -1;
+	c->hooks.fail_at = -1;
+	c->hooks.stop_at = -1;
 	c->problem = (SolverProblem){.n_lines = n_lines,
 								 .n_nodes = n_nodes,
 								 .n_tariffs = 1,
@@ -109,11 +63,8 @@ MakeCase(int n_lines, int n_nodes)
 								 .nodes = c->nodes,
 								 .tariffs = c->tariffs,
 								 .available = c->available,
-								 .stock_value = c->stock_value,
-								 .alloc = TestAlloc,
-								 .release = TestRelease,
-								 .interrupted = TestInterrupted,
-								 .context = c};
+								 .stock_value = c->stock_value};
+	SetHooks(&c->problem, &c->hooks);
 	for (int i = 0; i < n_lines; i++)
 		c->lines[i] = (SolverLine){.quantity = 1, .unit_weight_g = 1000};
 	for (int i = 0; i < n_nodes; i++)
@@ -146,8 +97,8 @@ SolveCase(Case *c, SolverPlan *plan)
 {
 	SolverStatus status;
 
-	c->allocations = 0;
-	c->questions = 0;
+	c->hooks.allocations = 0;
+	c->hooks.questions = 0;
 	memset(plan, 0x5A, sizeof(SolverPlan));
 	status = solver_solve(&c->problem, plan);
 	if (status == SOLVER_OK)
@@ -156,11 +107,11 @@ SolveCase(Case *c, SolverPlan *plan)
 
 		if (wrong != NULL)
 			fail_msg("%s", wrong);
-		assert_int_equal(c->living, 2);
+		assert_int_equal(c->hooks.living, 2);
 	}
 	else
 	{
-		assert_int_equal(c->living, 0);
+		assert_int_equal(c->hooks.living, 0);
 		assert_int_equal(plan->n_parcels, 0);
 		assert_int_equal(plan->n_pieces, 0);
 		assert_null(plan->parcels);
@@ -176,7 +127,7 @@ static inline void
 FreePlan(Case *c, SolverPlan *plan)
 {
 	solver_free_plan(&c->problem, plan);
-	assert_int_equal(c->living, 0);
+	assert_int_equal(c->hooks.living, 0);
 	assert_null(plan->parcels);
 	solver_free_plan(&c->problem, plan);
 }

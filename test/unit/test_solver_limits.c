@@ -59,8 +59,8 @@ failing_memory_leaks_nothing(void **state)
 
 		assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
 		FreePlan(c, &plan);
-		n = c->allocations;
-		for (c->fail_at = 0; c->fail_at < n; c->fail_at++)
+		n = c->hooks.allocations;
+		for (c->hooks.fail_at = 0; c->hooks.fail_at < n; c->hooks.fail_at++)
 			ExpectFailure(c, SOLVER_NO_MEMORY, -1);
 		assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
 		FreePlan(c, &plan);
@@ -80,13 +80,13 @@ interruption_stops_the_search(void **state)
 
 		assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
 		FreePlan(c, &plan);
-		n = c->questions;
+		n = c->hooks.questions;
 		assert_true(n > 0);
 		for (int i = 0; i < n; i += (n > 100 ? n / 50 : 1))
 		{
-			c->stop_at = i;
+			c->hooks.stop_at = i;
 			ExpectFailure(c, SOLVER_INTERRUPTED, -1);
-			assert_int_equal(c->questions, i + 1);
+			assert_int_equal(c->hooks.questions, i + 1);
 		}
 		c->problem.interrupted = NULL;
 		assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
