@@ -30,6 +30,8 @@
 #include <time.h>
 
 #include "../src/allocation/solver.h"
+#include "../test/unit/hooks.h"
+#include "../test/unit/random.h"
 
 #define MAX_NODES 10000
 #define N_WAREHOUSES 10
@@ -83,30 +85,6 @@ typedef struct Instance
 
 static Instance the_instance;
 static int n_nodes = 320;
-static uint64_t random_state;
-
-static int64_t
-Random(int64_t low, int64_t high)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return low + (int64_t) ((random_state >> 11) % (uint64_t) (high - low + 1));
-}
-
-static void *
-PlainAlloc(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-PlainRelease(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
 
 static double
 Now(void)
@@ -428,7 +406,7 @@ main(int argc, char **argv)
 		double ours;
 		double cbc;
 
-		random_state = (seed + (uint64_t) i) * UINT64_C(0x9E3779B97F4A7C15) | 1;
+		SeedRandom(seed + (uint64_t) i);
 		MakeInstance(in, n_lines);
 		ours = TimeOurs(in, &cost, &exact);
 		cbc = strcmp(directory, "-") == 0

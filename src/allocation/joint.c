@@ -427,7 +427,10 @@ Begin(JointWork *work)
 SolverStatus
 joint_solve(const JointProblem *problem, JointResult *result)
 {
-	JointWork work = {0};
+	JointWork work = {.problem = problem,
+					  .memory = {.alloc = problem->alloc,
+								 .release = problem->release,
+								 .context = problem->context}};
 
 	memset(result, 0, sizeof(JointResult));
 	if (problem->alloc == NULL || problem->release == NULL ||
@@ -435,14 +438,13 @@ joint_solve(const JointProblem *problem, JointResult *result)
 		(problem->n_orders > 0 && problem->orders == NULL) ||
 		!CheckOrders(problem))
 		return SOLVER_BAD_PROBLEM;
-	work.problem = problem;
 	work.status = SOLVER_OK;
 	if (Begin(&work))
 		Solve(&work, result);
 	for (int i = 0; i < work.n_drafts; i++)
 		solver_free_plan(work.states[work.drafts[i].order].problem,
 						 &work.drafts[i].plan);
-	JointReleaseBlocks(&work);
+	SolverMemoryRelease(&work.memory);
 	if (work.status != SOLVER_OK)
 		memset(result, 0, sizeof(JointResult));
 	return work.status;

@@ -20,14 +20,13 @@
 #define PG_RETAIL_JOINT_INTERNAL_H
 
 #include "joint.h"
+#include "solver_memory.h"
 
 #define UNSERVED (-1)
 
 /* Highest price of a unit, and of a line, in minor units. */
 #define JOINT_MAX_PRICE INT64_C(1000000000)
 #define JOINT_MAX_LINE_PRICE INT64_C(10000000000000)
-
-typedef struct JointBlock JointBlock;
 
 typedef struct JointResource
 {
@@ -100,7 +99,7 @@ typedef struct JointWork
 {
 	const JointProblem *problem;
 	SolverStatus status; /* SOLVER_OK until memory or patience ends */
-	JointBlock *blocks;
+	SolverMemory memory;
 	int n_orders;
 	JointState *states;
 	int *sequence; /* orders, best rank first */
@@ -150,7 +149,6 @@ typedef struct JointWork
 #define JOINT_STUCK 4	 /* as if others could leave all but what is stuck */
 
 extern void *JointAlloc(JointWork *work, size_t count, size_t size);
-extern void JointReleaseBlocks(JointWork *work);
 extern bool
 JointGrow(JointWork *work, void **array, int *room, int needed, size_t size);
 extern bool JointPrepare(JointWork *work);

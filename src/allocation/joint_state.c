@@ -21,17 +21,6 @@ enum
 	KEY_CAPACITY /* node number, day */
 };
 
-/* Head of an allocation; the union keeps the 64-bit numbers after it aligned. */
-struct JointBlock
-{
-	union
-	{
-		JointBlock *next;
-		int64_t integer;
-		double real;
-	} head;
-};
-
 /*
  * Allocate zeroed memory that lives as long as the work.
  *
@@ -40,37 +29,11 @@ struct JointBlock
 void *
 JointAlloc(JointWork *work, size_t count, size_t size)
 {
-	JointBlock *block = NULL;
+	void *pointer = SolverMemoryAlloc(&work->memory, count, size);
 
-	if (count == 0)
-		count = 1;
-	if (count <= (SIZE_MAX / 2 - sizeof(JointBlock)) / size)
-		block = work->problem->alloc(work->problem->context,
-									 sizeof(JointBlock) + count * size);
-	if (block == NULL)
-	{
-		if (work->status == SOLVER_OK)
-			work->status = SOLVER_NO_MEMORY;
-		return NULL;
-	}
-	block->head.next = work->blocks;
-	work->blocks = block;
-	return memset(block + 1, 0, count * size);
-}
-
-/*
- * Release all memory of the work.
- */
-void
-JointReleaseBlocks(JointWork *work)
-{
-	while (work->blocks != NULL)
-	{
-		JointBlock *block = work->blocks;
-
-		work->blocks = block->head.next;
-		work->problem->release(work->problem->context, block);
-	}
+	if (pointer == NULL && work->status == SOLVER_OK)
+		work->status = SOLVER_NO_MEMORY;
+	return pointer;
 }
 
 /*

@@ -25,8 +25,8 @@
  * numbers.  No step depends on time or addresses: the same problem always
  * gets the same plan.
  *
- * Memory: work memory is a chain of blocks that solver_solve() releases on
- * every path, so no other function has anything to clean up.
+ * Work memory (solver_memory.c) is released by solver_solve() on every path,
+ * so no other function has anything to clean up.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -38,17 +38,6 @@
 #include <string.h>
 
 #include "solver_internal.h"
-
-/* Head of an allocation; the union keeps the 64-bit numbers after it aligned. */
-struct SolverBlock
-{
-	union
-	{
-		SolverBlock *next;
-		int64_t integer;
-		double real;
-	} head;
-};
 
 /* Order of the parcels of a finished plan. */
 typedef struct ParcelKey
@@ -136,45 +125,33 @@ solver_status_text(SolverStatus status)
 }
 
 /*
- * Allocate zeroed work memory for an array; solver_solve() releases it.
+ * Begin to work on a problem.
+ */
+SolverWork
+SolverBeginWork(const SolverProblem *problem)
+{
+	SolverWork work = {.problem = problem,
+					   .status = SOLVER_OK,
+					   .memory = {.alloc = problem->alloc,
+								  .release = problem->release,
+								  .context = problem->context}};
+
+	return work;
+}
+
+/*
+ * Allocate zeroed work memory for an array.
  *
  * Returns NULL, and leaves SOLVER_NO_MEMORY in the work, on failure.
  */
 void *
 SolverAlloc(SolverWork *work, size_t count, size_t size)
 {
-	const SolverProblem *problem = work->problem;
-	SolverBlock *block = NULL;
+	void *pointer = SolverMemoryAlloc(&work->memory, count, size);
 
-	if (count == 0)
-		count = 1;
-	if (count <= (SIZE_MAX / 2 - sizeof(SolverBlock)) / size)
-		block = problem->alloc(problem->context,
-							   sizeof(SolverBlock) + count * size);
-	if (block == NULL)
-	{
-		if (work->status == SOLVER_OK)
-			work->status = SOLVER_NO_MEMORY;
-		return NULL;
-	}
-	block->head.next = work->blocks;
-	work->blocks = block;
-	return memset(block + 1, 0, count * size);
-}
-
-/*
- * Release all work memory.
- */
-void
-SolverReleaseBlocks(SolverWork *work)
-{
-	while (work->blocks != NULL)
-	{
-		SolverBlock *block = work->blocks;
-
-		work->blocks = block->head.next;
-		work->problem->release(work->problem->context, block);
-	}
+	if (pointer == NULL && work->status == SOLVER_OK)
+		work->status = SOLVER_NO_MEMORY;
+	return pointer;
 }
 
 /*
@@ -505,7 +482,7 @@ Solve(SolverWork *work, SolverPlan *plan)
 SolverStatus
 solver_solve(const SolverProblem *problem, SolverPlan *plan)
 {
-	SolverWork work = {0};
+	SolverWork work;
 	SolverStatus status;
 	int short_line = -1;
 
@@ -514,14 +491,13 @@ solver_solve(const SolverProblem *problem, SolverPlan *plan)
 	if (!SolverCheckProblem(problem))
 		return SOLVER_BAD_PROBLEM;
 
-	work.problem = problem;
-	work.status = SOLVER_OK;
+	work = SolverBeginWork(problem);
 	status = SolverCheckSupply(problem, &short_line);
 	if (status == SOLVER_OK && !SolverStep(&work, 1))
 		status = work.status;
 	if (status == SOLVER_OK)
 		status = Solve(&work, plan);
-	SolverReleaseBlocks(&work);
+	SolverMemoryRelease(&work.memory);
 	if (status != SOLVER_OK)
 		solver_free_plan(problem, plan);
 	plan->short_line = short_line;

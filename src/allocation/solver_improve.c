@@ -598,7 +598,7 @@ PolishRegion(Search *search, int first, int stride)
 {
 	SolverLine lines[POLISH_PIECES];
 	SolverProblem order;
-	SolverWork work = {0};
+	SolverWork work;
 	SolverDraft draft = {0};
 	SolverStatus status;
 	Region region;
@@ -610,7 +610,7 @@ PolishRegion(Search *search, int first, int stride)
 	search->budget -= 16 +
 		((int64_t) (search->problem->n_nodes + 32) << region.n_pieces) / 16;
 	DescribeRegion(search, &region, lines, &order);
-	work.problem = &order;
+	work = SolverBeginWork(&order);
 	work.steps = search->work->steps;
 	work.nested = true;
 	status = SolverExact(&work, &draft);
@@ -623,7 +623,7 @@ PolishRegion(Search *search, int first, int stride)
 		ReplaceRegion(search, &region, &draft);
 		improved = true;
 	}
-	SolverReleaseBlocks(&work);
+	SolverMemoryRelease(&work.memory);
 	return improved;
 }
 

@@ -16,6 +16,7 @@
 #define PG_RETAIL_SOLVER_INTERNAL_H
 
 #include "solver.h"
+#include "solver_memory.h"
 
 /*
  * No number of a problem, and no total weight, volume, units, handling or
@@ -33,14 +34,12 @@
 /* Steps of work between two questions to the interrupt hook. */
 #define SOLVER_INTERRUPT_STEPS 4096
 
-typedef struct SolverBlock SolverBlock;
-
 /* One call of solver_solve(): its memory and its first failure. */
 typedef struct SolverWork
 {
 	const SolverProblem *problem;
 	SolverStatus status; /* SOLVER_OK until memory or patience ends */
-	SolverBlock *blocks; /* everything to release at the end */
+	SolverMemory memory; /* all of it is released at the end */
 	int64_t steps;		 /* until the interrupt hook is asked */
 	bool nested;		 /* heuristic: do not call the exact program */
 } SolverWork;
@@ -70,8 +69,8 @@ typedef struct SolverDraft
 #define SOLVER_CELL(problem, line, node) \
 	((size_t) (line) * (size_t) (problem)->n_nodes + (size_t) (node))
 
+extern SolverWork SolverBeginWork(const SolverProblem *problem);
 extern void *SolverAlloc(SolverWork *work, size_t count, size_t size);
-extern void SolverReleaseBlocks(SolverWork *work);
 extern bool SolverStep(SolverWork *work, int64_t steps);
 extern void SolverAddLoad(const SolverProblem *problem, SolverLoad *load,
 						  int node, int line, int64_t quantity);

@@ -194,7 +194,7 @@ FuzzEnd(const Input *input, SolverStatus status)
 	Require(input->hooks.living == 0, "memory leaks");
 	Require(status != SOLVER_NO_MEMORY || input->hooks.fail_at >= 0,
 			"out of memory without a failure");
-	Require(status != SOLVER_INTERRUPTED || input->stop_at >= 0,
+	Require(status != SOLVER_INTERRUPTED || input->hooks.stop_at >= 0,
 			"interrupted without a reason");
 }
 

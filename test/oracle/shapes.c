@@ -19,6 +19,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../unit/hooks.h"
+#include "../unit/random.h"
+
 typedef enum Shape
 {
 	FIRST_WEIGHT,
@@ -45,37 +48,10 @@ const char *const shape_names[] = {
 	"penalty",		"infeasible", "ties",		"mixed",	"long",
 	"divided",		NULL};
 
-static uint64_t random_state;
-
 void
 SeedCases(uint64_t seed)
 {
-	random_state = seed * UINT64_C(0x9E3779B97F4A7C15);
-	if (random_state == 0)
-		random_state = 1;
-}
-
-static int64_t
-Random(int64_t low, int64_t high)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return low + (int64_t) ((random_state >> 11) % (uint64_t) (high - low + 1));
-}
-
-static void *
-PlainAlloc(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-PlainRelease(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
+	SeedRandom(seed);
 }
 
 /*

@@ -58,6 +58,21 @@ HookInterrupted(void *context)
 	return hooks->questions++ == hooks->stop_at;
 }
 
+/* Hooks for those who measure or compare. */
+static inline void *
+PlainAlloc(void *context, size_t size)
+{
+	(void) context;
+	return malloc(size);
+}
+
+static inline void
+PlainRelease(void *context, void *pointer)
+{
+	(void) context;
+	free(pointer);
+}
+
 /* Set the hooks of a problem, of one order or of many. */
 #define SetHooks(problem, hooks)                                     \
 	((problem)->alloc = HookAlloc, (problem)->release = HookRelease, \

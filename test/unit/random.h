@@ -34,7 +34,9 @@ Random(int64_t low, int64_t high)
 static inline void
 SeedRandom(uint64_t seed)
 {
-	random_state = seed * UINT64_C(0x9E3779B97F4A7C15) | 1;
+	random_state = seed * UINT64_C(0x9E3779B97F4A7C15);
+	if (random_state == 0)
+		random_state = 1;
 }
 
 #endif /* RANDOM_H */

@@ -129,20 +129,6 @@ ProcessorSeconds(void)
 	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
-static void *
-LargeAlloc(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-LargeRelease(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
 static bool
 LargeInterrupted(void *context)
 {
@@ -195,8 +181,8 @@ MakeLarge(int n_lines, int n_nodes)
 									 .available = large->available,
 									 .split_penalty = 200,
 									 .allow_line_split = true,
-									 .alloc = LargeAlloc,
-									 .release = LargeRelease,
+									 .alloc = PlainAlloc,
+									 .release = PlainRelease,
 									 .interrupted = LargeInterrupted,
 									 .context = large};
 	return large;
