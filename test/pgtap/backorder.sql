@@ -7,21 +7,18 @@ SELECT * FROM no_plan();
 
 CREATE FUNCTION pg_temp.place(no text, lines jsonb, shortage text, at timestamptz DEFAULT '2026-03-02 02:00+00', payment text DEFAULT 'on_delivery', policy text DEFAULT NULL) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
 	SELECT short FROM retail.place_order('mp', $1, $2, '{"region": "CN"}', freight => 6, payment => $5, policy => $6, as_of => $4, shortage => $3) $$;
-CREATE FUNCTION pg_temp.order_id(no text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT o.order_id FROM retail.sales_order o WHERE o.external_no = $1 $$;
 -- ordered=allocated+backordered+cancelled;cancelled_amount
 CREATE FUNCTION pg_temp.lines(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s:%s=%s+%s+%s;%s', k.code, l.quantity, l.allocated, l.backordered, l.cancelled, l.cancelled_amount), ' ' ORDER BY l.line_no)
-	FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = pg_temp.order_id($1) $$;
+	FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.waits(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s%s %s %s %s %s', k.code, b.quantity, n.code, b.source_kind, b.source_no, to_char(b.expected_at, 'DD HH24')), '; ' ORDER BY b.line_no, b.expected_at, b.backorder_id)
-	FROM retail.backorder b JOIN retail.sku k USING (sku_id) LEFT JOIN retail.node n USING (node_id) WHERE b.order_id = pg_temp.order_id($1) $$;
+	FROM retail.backorder b JOIN retail.sku k USING (sku_id) LEFT JOIN retail.node n USING (node_id) WHERE b.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s %s', n.code, s.status, (SELECT string_agg(k.code || l.quantity, ',' ORDER BY l.line_no) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
-		WHERE l.shipment_id = s.shipment_id)), '; ' ORDER BY s.shipment_id) FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = pg_temp.order_id($1) $$;
+		WHERE l.shipment_id = s.shipment_id)), '; ' ORDER BY s.shipment_id) FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.state(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT concat_ws(' ', o.status, o.payment_state, o.total, o.cancelled_amount, to_char(o.promised_at, 'DD HH24')) FROM retail.sales_order o WHERE o.external_no = $1 $$;
-CREATE FUNCTION pg_temp.events(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT string_agg(e.kind, ' ' ORDER BY e.event_id) FROM retail.order_event e WHERE e.order_id = pg_temp.order_id($1) $$;
 
 SELECT retail.put_region('CN', '中国', NULL, 35, 105), retail.put_channel('mp', '小程序', 'mini_program'),
 	retail.put_sku('A', 'Tea', 500, list_price => 10), retail.put_sku('B', 'Cup', 300, list_price => 3.33), retail.put_sku('C', 'Pot', 300, list_price => 7), retail.put_sku('SET', 'Set', 1, list_price => 11),
@@ -85,11 +82,11 @@ SELECT is(pg_temp.place('Q1', '[{"sku": "A", "qty": 8}, {"sku": "B", "qty": 1}]'
 SELECT is(pg_temp.lines('Q1'), 'A:8=5+3+0;0.00 B:1=1+0+0;0.00', '... five are allocated');
 SELECT is(pg_temp.waits('Q1'), 'A3 W1 purchase_order PO1 10 01', '... pegged to the first that comes');
 SELECT is(pg_temp.state('Q1'), 'open on_delivery 89.33 0.00 11 16', '... the promise is the later date');
-SELECT is(pg_temp.events('Q1'), 'placed backordered', '... and told');
+SELECT is(events('Q1'), 'placed backordered', '... and told');
 SELECT is(pg_temp.place('Q2', '[{"sku": "A", "qty": 4}]', 'backorder', '2026-03-02 02:01+00') -> 1 ->> 'expected_at', '2026-03-12T01:00:00+00:00', 'who comes later waits for what is left');
 SELECT is(pg_temp.waits('Q2'), 'A2 W1 purchase_order PO1 10 01; A2 W2 purchase_order PO2 12 01', '... of both');
 SELECT is(pg_temp.parcels('Q2'), NULL, '... nothing of it is allocated');
-SELECT is((SELECT n_parcels FROM retail.allocation_decision WHERE order_id = pg_temp.order_id('Q2')), 0, '... which is a decision, too');
+SELECT is((SELECT n_parcels FROM retail.allocation_decision WHERE order_id = order_id('Q2')), 0, '... which is a decision, too');
 SELECT raises('RT020', $$ SELECT pg_temp.place('X', '[{"sku": "A", "qty": 3}]', 'backorder', '2026-03-02 02:02+00') $$, 'not enough is on its way for a third');
 SELECT is(pg_temp.place('Q3', '[{"sku": "A", "qty": 3}]', 'backorder_undated', '2026-03-02 02:02+00', 'prepaid') -> 1 ->> 'expected_at', NULL, '... who accepts no date');
 SELECT is(pg_temp.waits('Q3'), 'A2 W2 purchase_order PO2 12 01; A1    ', '... waits in part without one');
@@ -106,7 +103,7 @@ SELECT is(jsonb_array_length(retail.order_status('mp', 'Q2') -> 'waits'), 2, 'or
 
 SELECT is(retail.put_inbound('purchase_order', 'PO1', 'A', 'W1', 5, '2026-03-14 01:00+00', '2026-03-05 00:00+00') ->> 'changed', '2', 'late: two promises move');
 SELECT is(pg_temp.waits('Q1'), 'A3 W2 purchase_order PO2 12 01', '... who was first gets what now comes first');
-SELECT is((SELECT e.detail::text FROM retail.order_event e WHERE e.order_id = pg_temp.order_id('Q1') AND e.kind = 'promise_changed'), '{"new_promise": "2026-03-13T16:00:00+00:00", "old_promise": "2026-03-11T16:00:00+00:00"}', '... and is told');
+SELECT is((SELECT e.detail::text FROM retail.order_event e WHERE e.order_id = order_id('Q1') AND e.kind = 'promise_changed'), '{"new_promise": "2026-03-13T16:00:00+00:00", "old_promise": "2026-03-11T16:00:00+00:00"}', '... and is told');
 SELECT is(retail.set_backorder_priority('mp', 'Q2', 10, '2026-03-05 00:00+00'), 2, 'a priority');
 SELECT is(pg_temp.waits('Q2'), 'A4 W2 purchase_order PO2 12 01', '... moves ahead');
 SELECT raises('RT031', $$ SELECT retail.set_backorder_priority('mp', 'P1', 1) $$);
@@ -134,7 +131,7 @@ SELECT is(pg_temp.lines('Q2'), 'A:4=4+0+0;0.00', '... to the first');
 SELECT is(pg_temp.lines('Q1'), 'A:8=6+2+0;0.00 B:1=1+0+0;0.00', '... and the next');
 SELECT is(pg_temp.parcels('Q2'), 'W1 planned A4', '... in a parcel');
 SELECT is(pg_temp.state('Q2'), 'open on_delivery 46.00 0.00 14 16', '... with a promise');
-SELECT is(pg_temp.events('Q2'), 'placed backordered promise_changed promise_changed promise_changed promise_changed released', '... and events');
+SELECT is(events('Q2'), 'placed backordered promise_changed promise_changed promise_changed promise_changed released', '... and events');
 SELECT is(retail.run_backorders('2026-03-13 01:00+00'), '0 units released to 0 orders, 0 promises changed', 'again: nothing');
 SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, 'integrity after a release');
 -- A transfer counts by itself, and what arrives short is waited for elsewhere.
@@ -150,7 +147,7 @@ SELECT lives_ok($$ SELECT retail.transfer_in('T1', '[{"sku": "A", "qty": 3}]', '
 SELECT raises('RT020', $$ SELECT pg_temp.place('X', '[{"sku": "A", "qty": 1}]', 'refuse', '2026-03-15 01:00+00') $$, 'nobody overtakes');
 SELECT is(retail.run_backorders('2026-03-15 02:00+00'), '3 units released to 2 orders, 1 promises changed', 'three are given away');
 SELECT is(pg_temp.lines('Q1') || '; ' || pg_temp.lines('Q4'), 'A:8=8+0+0;0.00 B:1=1+0+0;0.00; A:3=1+1+1;10.00', '... first come, first served');
-SELECT is((SELECT string_agg(r.state, ',') FROM retail.reservation r WHERE r.order_id = pg_temp.order_id('Q4')), 'committed', 'what is paid is committed');
+SELECT is((SELECT string_agg(r.state, ',') FROM retail.reservation r WHERE r.order_id = order_id('Q4')), 'committed', 'what is paid is committed');
 SELECT is(pg_temp.state('Q4'), 'open paid 36.00 10.00', 'for the rest there is no date');
 SELECT is(retail.cancel_order('mp', 'Q4', as_of => '2026-03-15 04:00+00') ->> 'status', 'cancelled', 'the rest is cancelled');
 SELECT is((SELECT cancelled_amount FROM retail.sales_order WHERE external_no = 'Q4'), 36.00, '... with its money');
@@ -171,7 +168,7 @@ SELECT raises_as('retail_store', '42501', $$ SELECT retail.put_inbound('other', 
 SELECT is((SELECT function_name FROM retail.task WHERE name = 'backorders'), 'run_backorders', 'a task of the worker');
 SELECT raises('RT014', $$ SELECT retail.run_backorders('infinity') $$);
 SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, 'integrity');
-SELECT lives_ok($$ INSERT INTO retail.backorder (order_id, line_no, sku_id, quantity, since) SELECT order_id, line_no, sku_id, 1, now() FROM retail.order_line WHERE order_id = pg_temp.order_id('Q1') AND line_no = 1 $$, 'more waits than is backordered');
+SELECT lives_ok($$ INSERT INTO retail.backorder (order_id, line_no, sku_id, quantity, since) SELECT order_id, line_no, sku_id, 1, now() FROM retail.order_line WHERE order_id = order_id('Q1') AND line_no = 1 $$, 'more waits than is backordered');
 SELECT is((SELECT count(*) FROM retail.check_backorder_integrity()), 1::bigint, '... is found');
 SELECT * FROM finish();
 ROLLBACK;

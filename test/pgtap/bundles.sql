@@ -7,23 +7,18 @@ SELECT * FROM no_plan();
 
 CREATE FUNCTION pg_temp.place(no text, lines jsonb, freight numeric DEFAULT 0, policy text DEFAULT NULL) RETURNS bigint LANGUAGE sql VOLATILE AS $$
 	SELECT order_id FROM retail.place_order('mp', $1, $2, '{"region": "CN"}', freight => $3, policy => $4, payment => 'on_delivery', as_of => '2026-03-02 02:00+00') $$;
-CREATE FUNCTION pg_temp.order_id(no text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT o.order_id FROM retail.sales_order o WHERE o.external_no = $1 $$;
 -- sku quantity*price-discount=amount
 CREATE FUNCTION pg_temp.lines(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s*%s-%s=%s', k.code, l.quantity, l.unit_price, l.discount, l.amount), '; ' ORDER BY k.code)
-	FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = pg_temp.order_id($1) $$;
+	FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.bundles(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s: %s %s=%s', b.code, x.bundles, k.code, x.quantity, x.amount), '; ' ORDER BY b.code, k.code)
 	FROM retail.order_bundle x JOIN retail.sku b ON b.sku_id = x.bundle_sku_id JOIN retail.order_line l USING (order_id, line_no) JOIN retail.sku k ON k.sku_id = l.sku_id
-	WHERE x.order_id = pg_temp.order_id($1) $$;
+	WHERE x.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(p, '; ' ORDER BY p) FROM (SELECT format('%s: %s (%sg, freight %s, handling %s)', n.code, (SELECT string_agg(k.code || l.quantity, ' ' ORDER BY k.code) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
 		WHERE l.shipment_id = s.shipment_id), s.weight_g, s.freight_cost, s.handling_cost) AS p
-	FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = pg_temp.order_id($1)) x $$;
-CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT s.on_hand || '/' || s.reserved FROM retail.stock s JOIN retail.sku k USING (sku_id) JOIN retail.node n USING (node_id) WHERE k.code = $1 AND n.code = $2 $$;
-CREATE FUNCTION pg_temp.parcel(no text, n int DEFAULT 1) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-	SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = pg_temp.order_id($1) ORDER BY s.shipment_id LIMIT 1 OFFSET $2 - 1 $$;
+	FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = order_id($1)) x $$;
 
 SELECT retail.put_region('CN', '中国', NULL, 35, 105), retail.put_channel('mp', '小程序', 'mini_program'),
 	retail.put_sku('A', 'Tea', 500, list_price => 10), retail.put_sku('B', 'Cup', 300, list_price => 20), retail.put_sku('C', 'Pot', 900, list_price => 25),
@@ -71,7 +66,7 @@ SELECT is(pg_temp.lines('B1'), 'A 1*10.00-1.67=8.33; B 1*20.00-3.33=16.67', '25.
 SELECT is(pg_temp.bundles('B1'), 'SET 1: A 1=8.33; SET 1: B 1=16.67', '... and remembered');
 SELECT is((SELECT (goods_total, discount_total, total)::text FROM retail.sales_order WHERE external_no = 'B1'), '(30.00,5.00,25.00)', '... the order costs what the bundle costs');
 SELECT is(pg_temp.parcels('B1'), 'W1: A1 B1 (800g, freight 6.00, handling 2.00)', '... one parcel; each unit is handled');
-SELECT is((SELECT (d.cost, d.lower_bound, d.is_exact)::text FROM retail.allocation_decision d WHERE d.order_id = pg_temp.order_id('B1')), '(8.00,8.00,t)', '... and proven cheapest');
+SELECT is((SELECT (d.cost, d.lower_bound, d.is_exact)::text FROM retail.allocation_decision d WHERE d.order_id = order_id('B1')), '(8.00,8.00,t)', '... and proven cheapest');
 SELECT is(jsonb_array_length(retail.order_status('mp', 'B1') -> 'bundles'), 2, '... told by order_status()');
 SELECT lives_ok($$ SELECT pg_temp.place('B2', '[{"sku": "SET", "qty": 2, "price": 24.99, "discount": 0.01}, {"sku": "SET", "qty": 1, "price": 24.99}]') $$, 'with a price of its own, listed twice');
 SELECT is((SELECT total FROM retail.sales_order WHERE external_no = 'B2'), 74.96, '... is summed');
@@ -93,7 +88,7 @@ SELECT raises('RT020', $$ SELECT pg_temp.place('BX', '[{"sku": "SET", "qty": 10}
 SELECT lives_ok($$ SELECT pg_temp.place('B5', '[{"sku": "A", "qty": 2, "price": 9}, {"sku": "SET", "qty": 1}]') $$, 'alone and in a bundle');
 SELECT is(pg_temp.lines('B5'), 'A 3*9.00-0.67=26.33; B 1*20.00-3.33=16.67', '... are one line, its amount exact');
 SELECT is(pg_temp.bundles('B5'), 'SET 1: A 1=8.33; SET 1: B 1=16.67', '... of which the bundle is a part');
-SELECT is((SELECT count(*) FROM retail.shipment WHERE order_id = pg_temp.order_id('B5')), 1::bigint, '... in one parcel');
+SELECT is((SELECT count(*) FROM retail.shipment WHERE order_id = order_id('B5')), 1::bigint, '... in one parcel');
 
 -- ---- together -----------------------------------------------------------------------
 
@@ -112,7 +107,7 @@ SELECT is(pg_temp.parcels('B8'), 'W1: A1 F1 (900g, freight 20.00, handling 2.00)
 SELECT retail.receive_stock('R4', 'W1', '[{"sku": "B", "qty": 4}, {"sku": "A", "qty": 3}]', '2026-03-01 00:00+00'), retail.receive_stock('R5', 'W2', '[{"sku": "B", "qty": 3}]', '2026-03-01 00:00+00') \g /dev/null
 SELECT is((SELECT string_agg(node || available, ' ' ORDER BY node) FROM retail.available_to_promise('SET')), 'W1' || (SELECT available FROM retail.available_to_promise('SET') WHERE node = 'W1') || ' W2' || (SELECT available FROM retail.available_to_promise('SET') WHERE node = 'W2'), 'both nodes have the set');
 SELECT lives_ok($$ SELECT pg_temp.place('B9', jsonb_build_array(jsonb_build_object('sku', 'SET', 'qty', (SELECT sum(available) FROM retail.available_to_promise('SET'))))) $$, 'all the sets there are');
-SELECT is((SELECT count(*) FROM (SELECT s.shipment_id FROM retail.shipment s JOIN retail.shipment_line l USING (shipment_id) WHERE s.order_id = pg_temp.order_id('B9') GROUP BY 1
+SELECT is((SELECT count(*) FROM (SELECT s.shipment_id FROM retail.shipment s JOIN retail.shipment_line l USING (shipment_id) WHERE s.order_id = order_id('B9') GROUP BY 1
 	HAVING count(DISTINCT l.quantity) = 1 AND count(*) = 2) x), 2::bigint, '... come from two nodes, each with whole sets');
 SELECT is((SELECT trace -> 'exact' FROM retail.quote_order('mp', '[{"sku": "GIFT", "qty": 2}]', '{"region": "CN"}', as_of => '2026-03-02 02:00+00')), 'true', 'a quote');
 
@@ -123,7 +118,7 @@ SELECT is(retail.cancel_order('mp', 'B2', '[{"sku": "A", "qty": 1}]', cancel_no 
 SELECT raises('RT011', $$ SELECT retail.cancel_order('mp', 'B2', '[{"sku": "SET", "qty": 1}]') $$, 'a bundle is cancelled by its components');
 SELECT is(retail.cancel_order('mp', 'B2') ->> 'cancelled_amount', '58.30', 'the rest');
 SELECT is((SELECT (status, cancelled_amount)::text FROM retail.sales_order WHERE external_no = 'B2'), '(cancelled,74.96)', '... to the cent');
-SELECT lives_ok($$ SELECT retail.ship_order(pg_temp.parcel('B5'), 'T5', as_of => '2026-03-02 06:00+00') $$, 'a parcel leaves');
+SELECT lives_ok($$ SELECT retail.ship_order(parcel('B5'), 'T5', as_of => '2026-03-02 06:00+00') $$, 'a parcel leaves');
 SELECT is(retail.return_order('RT1', 'mp', 'B5', 'W1', '[{"sku": "A", "qty": 1}]') ->> 'amount', '8.78', 'a component comes back at the average of its line');
 SELECT is(retail.return_order('RT2', 'mp', 'B5', 'W1', '[{"sku": "A", "qty": 2}, {"sku": "B", "qty": 1}]') ->> 'amount', '34.22', '... and the rest');
 SELECT is((SELECT (returned_amount, total)::text FROM retail.sales_order WHERE external_no = 'B5'), '(43.00,43.00)', '... together what was paid');
@@ -134,7 +129,7 @@ SELECT raises('RT001', $$ SELECT pg_temp.place('BX', '[{"sku": "TWO", "qty": 1}]
 SELECT raises_as('retail_store', '42501', $$ SELECT retail.put_bundle('SET', NULL) $$);
 SELECT is(has_function_privilege('retail_app', 'retail.put_bundle(text, jsonb)', 'EXECUTE'), true, 'the application may');
 SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, 'integrity');
-SELECT lives_ok($$ UPDATE retail.order_bundle SET quantity = quantity * 10 WHERE order_id = pg_temp.order_id('B1') $$, 'a bundle that holds more than its lines');
+SELECT lives_ok($$ UPDATE retail.order_bundle SET quantity = quantity * 10 WHERE order_id = order_id('B1') $$, 'a bundle that holds more than its lines');
 SELECT is((SELECT count(*) FROM retail.check_fulfilment_integrity()), 2::bigint, '... is found');
 SELECT lives_ok($$ UPDATE retail.sku SET is_bundle = true WHERE code = 'B' $$, 'a bundle of nothing, with stock, in a bundle');
 SELECT is((SELECT count(DISTINCT detail) FROM retail.check_bundle_integrity()), 4::bigint, '... is found');

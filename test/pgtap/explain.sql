@@ -27,21 +27,10 @@ SELECT is(pg_temp.line('O1', '^Policy'), 'Policy standard, version 1, chose the 
 CREATE ROLE explain_dear IN ROLE retail_store;
 CREATE ROLE explain_other IN ROLE retail_store;
 SELECT retail.bind_principal('explain_dear', 'DEAR'), retail.bind_principal('explain_other', 'OTHER') \g /dev/null
-CREATE FUNCTION pg_temp.as_role(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	result text;
-BEGIN
-	PERFORM set_config('role', role, true);
-	EXECUTE statement INTO result;
-	PERFORM set_config('role', 'none', true);
-	RETURN result;
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE;
-END $$;
-SELECT is(pg_temp.as_role('explain_dear', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), (SELECT count(*)::text FROM retail.explain_order('app', 'O1')), 'the store that sends it');
-SELECT is(pg_temp.as_role('explain_other', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), 'RT006', 'not another store');
-SELECT is(pg_temp.as_role('retail_service', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), (SELECT count(*)::text FROM retail.explain_order('app', 'O1')), 'the service desk');
-SELECT is(pg_temp.as_role('retail_bi', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), '42501', 'not BI');
+SELECT is(as_role('explain_dear', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), (SELECT count(*)::text FROM retail.explain_order('app', 'O1')), 'the store that sends it');
+SELECT is(as_role('explain_other', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), 'RT006', 'not another store');
+SELECT is(as_role('retail_service', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), (SELECT count(*)::text FROM retail.explain_order('app', 'O1')), 'the service desk');
+SELECT is(as_role('retail_bi', $$SELECT count(*) FROM retail.explain_order('app', 'O1')$$), '42501', 'not BI');
 SELECT raises('RT006', $$SELECT retail.explain_order('app', 'nope')$$);
 SELECT raises('RT006', $$SELECT retail.explain_order('nope', 'O1')$$);
 SELECT raises('RT006', $$SELECT retail.explain_order(NULL, NULL)$$);

@@ -26,8 +26,6 @@ CREATE FUNCTION pg_temp.run(batch_size int DEFAULT 500) RETURNS text LANGUAGE sq
 CREATE FUNCTION pg_temp.intake(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT concat_ws(' ', i.state, i.attempts, i.sqlstate, CASE WHEN i.order_id IS NOT NULL THEN (SELECT o.external_no FROM retail.sales_order o WHERE o.order_id = i.order_id) END, CASE WHEN i.request IS NULL THEN 'empty' END)
 	FROM retail.order_intake i WHERE i.external_no = $1 $$;
-CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT s.on_hand || '/' || s.reserved FROM retail.stock s JOIN retail.sku k USING (sku_id) JOIN retail.node n USING (node_id) WHERE k.code = $1 AND n.code = $2 $$;
 CREATE FUNCTION pg_temp.exception(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(concat_ws(' ', e.kind, e.sqlstate, e.state, e.resolution), '; ' ORDER BY e.exception_id) FROM retail.order_exception e WHERE e.external_no = $1 $$;
 
@@ -37,7 +35,7 @@ SELECT is(pg_temp.run(), 'nothing waits', 'nothing to do');
 SELECT is(pg_temp.submit(pg_temp.o('N1'), pg_temp.o('N2', 'B', 2)), E'1 N1 queued\n2 N2 queued', 'orders are queued');
 SELECT is(pg_temp.intake('N1'), 'queued 0', 'and wait');
 SELECT is((SELECT count(*) FROM retail.sales_order), 0::bigint, 'nothing is decided yet');
-SELECT is(pg_temp.stock('A', 'W1'), '10/0', 'and no stock is held');
+SELECT is(stock('A', 'W1'), '10/0', 'and no stock is held');
 SELECT is(pg_temp.submit(pg_temp.o('N1')), '1 N1 queued again', 'the same order again is answered with where it stands');
 SELECT is(pg_temp.submit(pg_temp.o('N1', 'A', 9)), '1 N1 invalid RT030', 'another order of the same number is refused');
 SELECT is(pg_temp.submit(pg_temp.o('N3'), pg_temp.o('N3'), pg_temp.o('N3', 'B')), E'1 N3 queued\n2 N3 queued again\n3 N3 invalid RT030', 'also within one call');
@@ -45,7 +43,7 @@ SELECT is((SELECT count(*) FROM retail.order_intake), 3::bigint, 'each is there 
 
 SELECT is(pg_temp.run(), 'batch N: 3 placed, 0 refused, 0 left', 'a batch decides them');
 SELECT is(pg_temp.intake('N1'), 'placed 1 N1 empty', 'each knows its order, and keeps no personal data');
-SELECT is(pg_temp.stock('A', 'W1'), '10/2', 'stock is held at the cheapest node');
+SELECT is(stock('A', 'W1'), '10/2', 'stock is held at the cheapest node');
 SELECT is((SELECT array_agg(l.line_no || ':' || l.quantity || '=' || l.allocated ORDER BY l.line_no) FROM retail.order_line l JOIN retail.sales_order o USING (order_id) WHERE o.external_no = 'N2'), '{1:2=2}', 'lines as by place_order()');
 SELECT is((SELECT (o.total, o.placed_at, o.payment_state)::text FROM retail.sales_order o WHERE o.external_no = 'N2'), '(45.00,"2026-03-02 02:00:00+00",unpaid)', 'the order was placed when it was submitted');
 SELECT is((SELECT e.actor FROM retail.order_event e JOIN retail.sales_order o USING (order_id) WHERE o.external_no = 'N2'), current_user::text, 'by whom submitted it');
@@ -152,7 +150,7 @@ SELECT is(pg_temp.intake('S6'), 'placed 1 S6 empty', 'the highest priority first
 SELECT is(pg_temp.run(), 'batch N: 3 placed, 2 refused, 0 left', 'the others together');
 SELECT is((SELECT string_agg(i.external_no || ' ' || i.state, ', ' ORDER BY i.external_no) FROM retail.order_intake i WHERE i.external_no ~ '^S[0-9]'),
 	'S1 refused, S2 refused, S3 placed, S4 placed, S5 placed, S6 placed', 'by priority, then by the date, then as they came');
-SELECT is(pg_temp.stock('S', 'W1') || ' ' || pg_temp.stock('S', 'W2'), '2/2 2/2', 'exactly what there was');
+SELECT is(stock('S', 'W1') || ' ' || stock('S', 'W2'), '2/2 2/2', 'exactly what there was');
 
 -- many parts of one SKU: one counter, the sum
 SELECT retail.put_sku('H', 'Hot', 500, list_price => 10) \g /dev/null
@@ -160,7 +158,7 @@ SELECT retail.receive_stock('r5', 'W1', '[{"sku": "H", "qty": 60}]', '2026-03-01
 SELECT is((SELECT count(*) FROM retail.submit_orders((SELECT jsonb_agg(pg_temp.o('H' || i, 'H')) FROM generate_series(1, 100) i), '2026-03-02 02:00+00') s WHERE s.state = 'queued'), 100::bigint, 'a hundred want one SKU');
 SELECT is(pg_temp.run(), 'batch N: 60 placed, 40 refused, 0 left', 'sixty get it');
 SELECT is((SELECT max(substr(i.external_no, 2)::int) FROM retail.order_intake i WHERE i.external_no ~ '^H[0-9]' AND i.state = 'placed'), 60, 'the first sixty');
-SELECT is(pg_temp.stock('H', 'W1'), '60/60', 'and nothing is oversold');
+SELECT is(stock('H', 'W1'), '60/60', 'and nothing is oversold');
 
 -- ---- orders of which not everything is there ------------------------------------------------------------------
 
@@ -221,7 +219,7 @@ SELECT is(pg_temp.intake('V7'), 'queued 0', 'the last');
 SELECT is(pg_temp.run(), 'batch N: 0 placed, 1 refused, 0 left', '... and decided in the next batch');
 SELECT is((SELECT string_agg(x || ' ' || coalesce(pg_temp.became(x), pg_temp.intake(x)), ', ' ORDER BY x) FROM unnest('{V1,V2,V3,V4,V5,V6,V7}'::text[]) x),
 	'V1 2+0-0 29.00-0.00 open unpaid, V2 refused 1 RT020, V3 5+0-4 105.00-40.00 open unpaid, V4 0+2-0 20.00-0.00 open unpaid, V5 refused 1 RT020, V6 0+3-0 30.00-0.00 open unpaid, V7 refused 1 RT020', 'highest priority first; each what those before it left');
-SELECT is(pg_temp.stock('V', 'W1') || ' ' || pg_temp.stock('V', 'W2'), '4/4 3/3', 'exactly what there was');
+SELECT is(stock('V', 'W1') || ' ' || stock('V', 'W2'), '4/4 3/3', 'exactly what there was');
 
 -- W1 keeps its three X for who waits for five that shall not be split: they are not for who comes later
 SELECT retail.put_allocation_policy('whole', 'draft', allow_line_split => false) \g /dev/null

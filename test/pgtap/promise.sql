@@ -7,17 +7,16 @@ SELECT * FROM no_plan();
 
 CREATE FUNCTION pg_temp.place(no text, lines jsonb, shortage text DEFAULT 'refuse', at timestamptz DEFAULT '2026-03-02 02:00+00') RETURNS bigint LANGUAGE sql VOLATILE AS $$
 	SELECT order_id FROM retail.place_order('mp', $1, $2, '{"region": "CN"}', payment => 'on_delivery', as_of => $4, shortage => $3) $$;
-CREATE FUNCTION pg_temp.order_id(no text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT o.order_id FROM retail.sales_order o WHERE o.external_no = $1 $$;
 CREATE FUNCTION pg_temp.promise(no text) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT coalesce(to_char(o.promised_at, 'DD HH24:MI'), 'unknown') FROM retail.sales_order o WHERE o.external_no = $1 $$;
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s %s', n.code, s.status, (SELECT string_agg(k.code || l.quantity, ',' ORDER BY l.line_no) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
-		WHERE l.shipment_id = s.shipment_id)), '; ' ORDER BY s.shipment_id) FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = pg_temp.order_id($1) $$;
+		WHERE l.shipment_id = s.shipment_id)), '; ' ORDER BY s.shipment_id) FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.parcel(no text, node text) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-	SELECT s.shipment_id FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = pg_temp.order_id($1) AND n.code = $2 AND s.status = 'planned' $$;
+	SELECT s.shipment_id FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = order_id($1) AND n.code = $2 AND s.status = 'planned' $$;
 -- of the last event of a kind: old promise > new promise
 CREATE FUNCTION pg_temp.told(no text, kind text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT concat_ws(' > ', coalesce(to_char((e.detail ->> 'old_promise')::timestamptz, 'DD HH24:MI'), 'unknown'), coalesce(to_char((e.detail ->> 'new_promise')::timestamptz, 'DD HH24:MI'), 'unknown'))
-	FROM retail.order_event e WHERE e.order_id = pg_temp.order_id($1) AND e.kind = $2 ORDER BY e.event_id DESC LIMIT 1 $$;
+	FROM retail.order_event e WHERE e.order_id = order_id($1) AND e.kind = $2 ORDER BY e.event_id DESC LIMIT 1 $$;
 
 SELECT retail.put_region('CN', '中国', NULL, 35, 105), retail.put_channel('mp', '小程序', 'mini_program'),
 	retail.put_sku('A', 'Tea', 500, list_price => 10), retail.put_sku('B', 'Cup', 300, list_price => 5), retail.put_sku('C', 'Pot', 300, list_price => 7),
@@ -71,7 +70,7 @@ SELECT is(pg_temp.parcels('O4'), 'W1 planned A1; W2 planned B15', 'two parcels')
 SELECT retail.set_safety_stock('B', 'W3', 19) \g /dev/null
 SELECT is(retail.reject_shipment(pg_temp.parcel('O4', 'W2'), 'damaged', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'exception', 'nobody else has what was refused');
 SELECT is(pg_temp.parcels('O4') || ', ' || pg_temp.promise('O4'), 'W1 planned A1; W2 cancelled B0, unknown', '... so nobody knows when the order is complete');
-SELECT is((SELECT to_char((e.detail ->> 'promised_at')::timestamptz, 'DD HH24:MI') FROM retail.order_event e WHERE e.order_id = pg_temp.order_id('O4') AND e.kind = 'rejected'), '03 16:00', '... the event keeps what the customer was told');
+SELECT is((SELECT to_char((e.detail ->> 'promised_at')::timestamptz, 'DD HH24:MI') FROM retail.order_event e WHERE e.order_id = order_id('O4') AND e.kind = 'rejected'), '03 16:00', '... the event keeps what the customer was told');
 SELECT retail.set_safety_stock('B', 'W3', 0) \g /dev/null
 SELECT is(retail.run_exceptions('2026-03-02 04:00+00'), '1 exceptions tried again, 1 routed', 'somebody has it now');
 SELECT is(pg_temp.promise('O4') || ', ' || pg_temp.told('O4', 'rerouted'), '05 16:00, unknown > 05 16:00', '... and the order has a date again');

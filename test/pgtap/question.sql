@@ -5,28 +5,18 @@ SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
 SELECT plan(110);
 
-CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT concat_ws('/', s.on_hand, s.reserved, s.damaged, s.quality_hold) FROM retail.stock s JOIN retail.sku k USING (sku_id) JOIN retail.node n USING (node_id) WHERE k.code = $1 AND n.code = $2 $$;
-CREATE FUNCTION pg_temp.order_id(no text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT o.order_id FROM retail.sales_order o WHERE o.external_no = $1 $$;
-CREATE FUNCTION pg_temp.lines(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT string_agg(format('%s:%s=%s+%s+%s', k.code, l.quantity, l.allocated, l.backordered, l.cancelled), ' ' ORDER BY l.line_no)
-	FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = pg_temp.order_id($1) $$;
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s %s %s', n.code, s.kind, s.status, (SELECT string_agg(k.code || l.quantity, ',' ORDER BY l.line_no) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
 		WHERE l.shipment_id = s.shipment_id)), '; ' ORDER BY s.shipment_id)
-	FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = pg_temp.order_id($1) $$;
-CREATE FUNCTION pg_temp.parcel(no text, n int DEFAULT 1) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-	SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = pg_temp.order_id($1) ORDER BY s.shipment_id LIMIT 1 OFFSET $2 - 1 $$;
-CREATE FUNCTION pg_temp.events(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT string_agg(e.kind, ' ' ORDER BY e.event_id) FROM retail.order_event e WHERE e.order_id = pg_temp.order_id($1) $$;
+	FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.head(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT concat_ws(' ', o.fulfilment, n.code, o.status, o.payment_state, o.total, o.cancelled_amount, o.paid) FROM retail.sales_order o LEFT JOIN retail.node n ON n.node_id = o.pick_up_node_id WHERE o.external_no = $1 $$;
 CREATE FUNCTION pg_temp.question(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT string_agg(concat_ws(' ', q.state, q.answer, to_char(q.deadline, 'DD HH24:MI')), '; ' ORDER BY q.question_id) FROM retail.order_question q WHERE q.order_id = pg_temp.order_id($1) $$;
+	SELECT string_agg(concat_ws(' ', q.state, q.answer, to_char(q.deadline, 'DD HH24:MI')), '; ' ORDER BY q.question_id) FROM retail.order_question q WHERE q.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.place(no text, lines jsonb, payment text DEFAULT 'on_delivery', recipient jsonb DEFAULT NULL) RETURNS bigint LANGUAGE sql VOLATILE AS $$
 	SELECT order_id FROM retail.place_order('mp', $1, $2, CASE WHEN $4 IS NOT NULL THEN jsonb_build_object('recipient', $4) END, fulfilment => 'pick_up', pick_up_node => 'ST1', payment => $3, as_of => '2026-03-02 02:00+00') $$;
 CREATE FUNCTION pg_temp.refuse(no text, reason text DEFAULT 'not_found', lines jsonb DEFAULT NULL, number text DEFAULT NULL, at timestamptz DEFAULT '2026-03-02 03:00+00') RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT concat_ws(' ', a ->> 'units', a ->> 'outcome', CASE WHEN (a ->> 'replayed')::boolean THEN 'replayed' END) FROM retail.reject_shipment(pg_temp.parcel($1), $2, $3, $4, as_of => $5) a $$;
+	SELECT concat_ws(' ', a ->> 'units', a ->> 'outcome', CASE WHEN (a ->> 'replayed')::boolean THEN 'replayed' END) FROM retail.reject_shipment(parcel($1), $2, $3, $4, as_of => $5) a $$;
 
 SELECT lives_ok($$ SELECT retail.put_region('CN', '中国', NULL, 31, 121), retail.put_region('CN-BJ', '北京', 'CN', 39.9, 116.4), retail.put_channel('mp', '小程序', 'mini_program'),
 	retail.put_sku('A', 'Tea', 500, list_price => 10), retail.put_sku('M', 'Milk', 500, temperature_class => 'chilled', list_price => 4),
@@ -41,13 +31,13 @@ SELECT lives_ok($$ SELECT retail.pause_node('ST3', '2026-03-09 00:00+00', as_of 
 
 SELECT pg_temp.place('P1', '[{"sku": "A", "qty": 3}]') \g /dev/null
 SELECT is(pg_temp.refuse('P1', 'not_found', '[{"sku": "A", "qty": 2}]', 'X1'), '2 asked', 'two of three are not found');
-SELECT is(pg_temp.lines('P1'), 'A:3=1+2+0', '... they wait');
+SELECT is(line_states('P1'), 'A:3=1+2+0', '... they wait');
 SELECT is(pg_temp.parcels('P1'), 'ST1 pick_up planned A1', '... and go nowhere by themselves');
-SELECT is(pg_temp.stock('A', 'ST1'), '1/1/0/7', '... stock is corrected');
+SELECT is(stock_states('A', 'ST1'), '1/1/0/7', '... stock is corrected');
 SELECT is((SELECT q.options FROM retail.order_question q), '[{"node": "ST2", "answer": "other_store", "distance_km": 11.1}, {"node": "ST5", "answer": "other_store", "distance_km": 44.5}, {"answer": "ship_to_store"}, {"answer": "ship_home"}, {"answer": "cancel"}]',
 	'... the customer may go to another store that has them, nearest first, have them sent, or do without');
 SELECT is(pg_temp.question('P1'), 'open 03 03:00', '... within a day');
-SELECT is(pg_temp.events('P1'), 'placed rejected pick_up_refused', '... an event tells whoever asks him');
+SELECT is(events('P1'), 'placed rejected pick_up_refused', '... an event tells whoever asks him');
 SELECT is((SELECT e.detail - '{question_id,shipment_id,options}'::text[] FROM retail.order_event e WHERE e.kind = 'pick_up_refused'), '{"node": "ST1", "lines": [{"qty": 2, "sku": "A"}], "deadline": "2026-03-03T03:00:00+00:00"}', '... with all he must know');
 SELECT is(pg_temp.refuse('P1', 'not_found', '[{"sku": "A", "qty": 2}]', 'X1'), '2 asked replayed', 'a retry asks once');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
@@ -69,8 +59,8 @@ SELECT is(pg_temp.question('P1'), 'answered other_store 03 05:00', '... which cl
 SELECT is(retail.answer_question('mp', 'P1', 'other_store', 'ST5', as_of => '2026-03-02 07:00+00') ->> 'replayed', 'true', 'answering twice is answering once');
 SELECT raises('RT031', $$ SELECT retail.answer_question('mp', 'P1', 'other_store', 'ST2', as_of => '2026-03-02 07:00+00') $$, 'another answer comes too late');
 SELECT raises('RT031', $$ SELECT retail.answer_question('mp', 'P1', 'cancel', as_of => '2026-03-02 07:00+00') $$);
-SELECT is(pg_temp.events('P1'), 'placed rejected pick_up_refused rejected pick_up_refused question_closed rerouted', 'the story');
-SELECT is(retail.pick_up(pg_temp.parcel('P1', 2), '2026-03-02 08:00+00') ->> 'status', 'delivered', 'it is handed over');
+SELECT is(events('P1'), 'placed rejected pick_up_refused rejected pick_up_refused question_closed rerouted', 'the story');
+SELECT is(retail.pick_up(parcel('P1', 2), '2026-03-02 08:00+00') ->> 'status', 'delivered', 'it is handed over');
 SELECT is(pg_temp.head('P1'), 'pick_up ST5 delivered on_delivery 30.00 0.00 0.00', '... and done');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
@@ -91,16 +81,16 @@ SELECT is(retail.answer_question('mp', 'P2', 'ship_home', destination => '{"regi
 SELECT is(pg_temp.parcels('P2'), 'ST1 pick_up planned A2; WH ship planned A1', '... from the warehouse; the others are collected');
 SELECT is(pg_temp.head('P2'), 'pick_up ST1 open paid 30.00 0.00 30.00', '... without freight, which was never asked for');
 SELECT is((SELECT r.code || o.latitude || (o.recipient ->> 'name') FROM retail.sales_order o JOIN retail.region r USING (region_id) WHERE o.external_no = 'P2'), 'CN-BJ39.9王', '... to the address given, for whom it was');
-SELECT is((SELECT s.freight_cost FROM retail.shipment s WHERE s.shipment_id = pg_temp.parcel('P2', 2)), 6.00, '... at the chain''s cost');
-SELECT is(retail.ship_order(pg_temp.parcel('P2', 2), 'T', as_of => '2026-03-02 09:00+00') ->> 'status', 'shipped', '... and leaves');
-SELECT is(retail.pick_up(pg_temp.parcel('P2'), '2026-03-02 10:00+00') ->> 'status', 'delivered', '... while the others are handed over');
+SELECT is((SELECT s.freight_cost FROM retail.shipment s WHERE s.shipment_id = parcel('P2', 2)), 6.00, '... at the chain''s cost');
+SELECT is(retail.ship_order(parcel('P2', 2), 'T', as_of => '2026-03-02 09:00+00') ->> 'status', 'shipped', '... and leaves');
+SELECT is(retail.pick_up(parcel('P2'), '2026-03-02 10:00+00') ->> 'status', 'delivered', '... while the others are handed over');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 SELECT lives_ok($$ SELECT retail.resume_node('ST1') $$);
 SELECT pg_temp.place('P3', '[{"sku": "A", "qty": 1}]') \g /dev/null
 SELECT is(pg_temp.refuse('P3', 'closed'), '1 asked', 'a store is closed');
 SELECT lives_ok($$ SELECT retail.answer_question('mp', 'P3', 'ship_home', destination => '{"region": "CN-BJ", "lat": 40, "lon": 116, "recipient": {"name": "李"}}', as_of => '2026-03-02 06:00+00') $$, 'all of it is sent');
 SELECT is(pg_temp.head('P3') || ' ' || (SELECT (o.recipient ->> 'name') FROM retail.sales_order o WHERE o.external_no = 'P3'), 'ship open on_delivery 10.00 0.00 0.00 李', '... so nothing is collected any more');
-SELECT is((SELECT q.answer_detail -> 'given' FROM retail.order_question q WHERE q.order_id = pg_temp.order_id('P3')), '{"destination": {"lat": 40, "lon": 116, "region": "CN-BJ"}}', '... the question keeps no name');
+SELECT is((SELECT q.answer_detail -> 'given' FROM retail.order_question q WHERE q.order_id = order_id('P3')), '{"destination": {"lat": 40, "lon": 116, "region": "CN-BJ"}}', '... the question keeps no name');
 SELECT lives_ok($$ SELECT retail.resume_node('ST1') $$);
 
 -- ---- done without ----------------------------------------------------------------------------------
@@ -109,7 +99,7 @@ SELECT pg_temp.place('P4', '[{"sku": "A", "qty": 3}]', 'prepaid') \g /dev/null
 SELECT retail.record_payment('mp', 'P4', 'pay2', 30, as_of => '2026-03-02 02:01+00') \g /dev/null
 SELECT is(pg_temp.refuse('P4', 'damaged', '[{"sku": "A", "qty": 2}]', 'X1'), '2 asked', 'two of three are damaged');
 SELECT is(retail.answer_question('mp', 'P4', 'cancel', as_of => '2026-03-02 06:00+00') - 'question_id', '{"answer": "cancel", "replayed": false, "refund_due": 20.00}', 'the customer does without');
-SELECT is(pg_temp.lines('P4') || ' ' || pg_temp.head('P4'), 'A:3=1+0+2 pick_up ST1 open paid 30.00 20.00 30.00', '... and is owed two thirds');
+SELECT is(line_states('P4') || ' ' || pg_temp.head('P4'), 'A:3=1+0+2 pick_up ST1 open paid 30.00 20.00 30.00', '... and is owed two thirds');
 SELECT is(retail.answer_question('mp', 'P4', 'cancel', as_of => '2026-03-02 06:00+00') ->> 'replayed', 'true', '... once');
 
 -- ---- sent to the store ------------------------------------------------------------------------------
@@ -118,17 +108,17 @@ SELECT pg_temp.place('S1', '[{"sku": "A", "qty": 3}]'), pg_temp.place('S2', '[{"
 SELECT is(pg_temp.refuse('S1', 'damaged', '[{"sku": "A", "qty": 2}]', 'X1'), '2 asked', 'two of three are damaged');
 SELECT is(retail.answer_question('mp', 'S1', 'ship_to_store', as_of => '2026-03-02 06:00+00') ->> 'promised_at', '2026-03-03T09:00:00+00:00', 'the warehouse sends them to the store');
 SELECT is(pg_temp.parcels('S1') || ', ' || pg_temp.head('S1'), 'ST1 pick_up planned A1; WH ship_to_store planned A2, ship_to_store ST1 open on_delivery 30.00 0.00 0.00', '... where the customer collects');
-SELECT is(pg_temp.events('S1'), 'placed rejected pick_up_refused question_closed converted rerouted', '... events say so');
-SELECT is((SELECT x ->> 'outcome' FROM retail.reject_shipment(pg_temp.parcel('S1', 2), 'closed', as_of => '2026-03-02 07:00+00') x), 'exception', 'the warehouse refuses: nobody else ships, a person decides');
-SELECT is(retail.resolve_exception((SELECT e.exception_id FROM retail.order_exception e WHERE e.order_id = pg_temp.order_id('S1')), 'node', 'WH', as_of => '2026-03-02 17:00+00') ->> 'resolution', 'by_hand', '... that it does, tomorrow');
-SELECT is(retail.ship_order(pg_temp.parcel('S1', 3), 'T9', as_of => '2026-03-03 09:00+00') ->> 'status', 'shipped', '... so it leaves');
-SELECT raises('RT031', format('SELECT retail.reject_shipment(%s, ''damaged'')', pg_temp.parcel('S1', 3)), '... and is not refused any more');
-SELECT is(retail.ready_for_pick_up(pg_temp.parcel('S1', 3), '2026-03-04 09:00+00') ->> 'status', 'ready', '... it has come');
-SELECT raises('RT031', format('SELECT retail.reject_shipment(%s, ''damaged'', as_of => ''2026-03-04 10:00+00'')', pg_temp.parcel('S1', 3)), '... nor then');
+SELECT is(events('S1'), 'placed rejected pick_up_refused question_closed converted rerouted', '... events say so');
+SELECT is((SELECT x ->> 'outcome' FROM retail.reject_shipment(parcel('S1', 2), 'closed', as_of => '2026-03-02 07:00+00') x), 'exception', 'the warehouse refuses: nobody else ships, a person decides');
+SELECT is(retail.resolve_exception((SELECT e.exception_id FROM retail.order_exception e WHERE e.order_id = order_id('S1')), 'node', 'WH', as_of => '2026-03-02 17:00+00') ->> 'resolution', 'by_hand', '... that it does, tomorrow');
+SELECT is(retail.ship_order(parcel('S1', 3), 'T9', as_of => '2026-03-03 09:00+00') ->> 'status', 'shipped', '... so it leaves');
+SELECT raises('RT031', format('SELECT retail.reject_shipment(%s, ''damaged'')', parcel('S1', 3)), '... and is not refused any more');
+SELECT is(retail.ready_for_pick_up(parcel('S1', 3), '2026-03-04 09:00+00') ->> 'status', 'ready', '... it has come');
+SELECT raises('RT031', format('SELECT retail.reject_shipment(%s, ''damaged'', as_of => ''2026-03-04 10:00+00'')', parcel('S1', 3)), '... nor then');
 SELECT lives_ok($$ SELECT retail.set_question_rules('mp', convert_pick_up => true) $$, 'a channel that does not ask');
 SELECT is(pg_temp.refuse('S2', 'damaged', NULL, NULL, '2026-03-03 03:00+00'), '2 rerouted', '... has it sent to the store at once');
 SELECT is(pg_temp.parcels('S2') || ', ' || pg_temp.head('S2'), 'ST1 pick_up cancelled A0; WH ship_to_store planned A2, ship_to_store ST1 open on_delivery 20.00 0.00 0.00', '... where the customer collects');
-SELECT is(pg_temp.events('S2'), 'placed rejected converted rerouted', '... which an event tells');
+SELECT is(events('S2'), 'placed rejected converted rerouted', '... which an event tells');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 SELECT lives_ok($$ SELECT retail.set_question_rules('mp') $$);
 
@@ -144,10 +134,10 @@ SELECT is(retail.run_questions('2026-03-02 05:00+00'), '1 unanswered questions: 
 SELECT is(pg_temp.head('N2') || ' ' || pg_temp.question('N2'), 'pick_up ST1 cancelled on_delivery 10.00 10.00 0.00 expired 02 05:00', '... the order is cancelled');
 SELECT retail.set_question_rules('mp') \g /dev/null
 SELECT is(retail.run_questions('2026-03-03 03:00+00'), '1 unanswered questions: 0 cancelled, 1 to the exception queue', 'or a person decides');
-SELECT is((SELECT concat_ws(' ', e.kind, e.sqlstate, e.state) FROM retail.order_exception e WHERE e.order_id = pg_temp.order_id('N1')), 'pick_up RT024 open');
+SELECT is((SELECT concat_ws(' ', e.kind, e.sqlstate, e.state) FROM retail.order_exception e WHERE e.order_id = order_id('N1')), 'pick_up RT024 open');
 SELECT is(retail.run_exceptions('2026-03-04 03:00+00'), '0 exceptions tried again, 0 routed', '... not the worker');
 SELECT raises('RT031', $$ SELECT retail.answer_question('mp', 'N1', 'cancel', as_of => '2026-03-04 03:00+00') $$, '... nor the customer any more');
-SELECT is(retail.resolve_exception((SELECT e.exception_id FROM retail.order_exception e WHERE e.order_id = pg_temp.order_id('N1')), 'node', 'ST2', as_of => '2026-03-04 03:00+00') ->> 'resolution', 'by_hand', '... a person moves the pick-up');
+SELECT is(retail.resolve_exception((SELECT e.exception_id FROM retail.order_exception e WHERE e.order_id = order_id('N1')), 'node', 'ST2', as_of => '2026-03-04 03:00+00') ->> 'resolution', 'by_hand', '... a person moves the pick-up');
 SELECT is(pg_temp.parcels('N1') || ', ' || pg_temp.head('N1'), 'ST1 pick_up cancelled A0; ST2 pick_up planned A1, pick_up ST2 open on_delivery 10.00 0.00 0.00', '... to another store');
 SELECT is(pg_temp.refuse('N3', 'damaged'), '1 asked');
 SELECT is(retail.cancel_order('mp', 'N3', as_of => '2026-03-02 04:00+00') ->> 'status', 'cancelled', 'the customer cancels instead of answering');

@@ -5,16 +5,11 @@ SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
 SELECT plan(63);
 
-CREATE FUNCTION pg_temp.stock(sku text, node text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT s.on_hand || '/' || s.reserved FROM retail.stock s JOIN retail.sku k USING (sku_id) JOIN retail.node n USING (node_id) WHERE k.code = $1 AND n.code = $2 $$;
-CREATE FUNCTION pg_temp.order_id(no text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT o.order_id FROM retail.sales_order o WHERE o.external_no = $1 $$;
 -- the parcels that are not cancelled
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s %s', n.code, s.status, (SELECT string_agg(k.code || l.quantity, ',' ORDER BY l.line_no) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
 		WHERE l.shipment_id = s.shipment_id)), '; ' ORDER BY n.code, s.shipment_id)
-	FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = pg_temp.order_id($1) AND s.status <> 'cancelled' $$;
-CREATE FUNCTION pg_temp.events(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
-	SELECT string_agg(e.kind, ' ' ORDER BY e.event_id) FROM retail.order_event e WHERE e.order_id = pg_temp.order_id($1) $$;
+	FROM retail.shipment s JOIN retail.node n USING (node_id) WHERE s.order_id = order_id($1) AND s.status <> 'cancelled' $$;
 CREATE FUNCTION pg_temp.place(no text, lines text[], at timestamptz, payment text DEFAULT 'on_delivery', channel text DEFAULT 'mp', region text DEFAULT 'R') RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT pg_temp.parcels($1) FROM (SELECT o.order_id FROM retail.place_order($5, $1, (SELECT jsonb_agg(jsonb_build_object('sku', split_part(l, ' ', 1), 'qty', split_part(l, ' ', 2)::int)) FROM unnest($2) l),
 		jsonb_build_object('region', $6), freight => 0, payment => $4, as_of => $3) o) p WHERE p.order_id IS NOT NULL $$;
@@ -46,17 +41,17 @@ SELECT is(retail.run_reoptimise('2026-03-02 02:10+00'), '1 orders looked at, 0 p
 SELECT is(pg_temp.receive('D3', 'W1', 'B', 1, '2026-03-02') IS NOT NULL, true, 'stock comes in');
 SELECT is(retail.run_reoptimise('2026-03-02 02:20+00'), '1 orders looked at, 1 planned again: 1 parcels instead of 2, 11.00 saved', '... and merges the parcels');
 SELECT is(pg_temp.parcels('O1'), 'W1 planned A1,B1', '... into one');
-SELECT is(pg_temp.stock('A', 'W1') || ' ' || pg_temp.stock('B', 'W1') || ' ' || pg_temp.stock('B', 'W2'), '5/1 1/1 5/0', '... and the units follow');
-SELECT is(pg_temp.events('O1'), 'placed replanned', '... which is an event');
+SELECT is(stock('A', 'W1') || ' ' || stock('B', 'W1') || ' ' || stock('B', 'W2'), '5/1 1/1 5/0', '... and the units follow');
+SELECT is(events('O1'), 'placed replanned', '... which is an event');
 SELECT is((SELECT (e.detail #>> '{before,cost}') || ' ' || jsonb_array_length(e.detail #> '{before,parcels}') || ' > ' || (e.detail #>> '{after,cost}') || ' ' || (e.detail #>> '{after,parcels,0,node}')
-	FROM retail.order_event e WHERE e.order_id = pg_temp.order_id('O1') AND e.kind = 'replanned'), '16.00 2 > 5.00 W1', '... that tells before and after');
-SELECT is((SELECT string_agg(d.cost || ' ' || d.n_parcels, '; ' ORDER BY d.decided_at) FROM retail.allocation_decision d WHERE d.order_id = pg_temp.order_id('O1')), '16.00 2; 5.00 1', 'each decision keeps its trace');
-SELECT is((SELECT string_agg(s.status || ' ' || s.weight_g, '; ' ORDER BY s.shipment_id) FROM retail.shipment s WHERE s.order_id = pg_temp.order_id('O1')), 'cancelled 0; cancelled 0; planned 1000', 'the old parcels are cancelled');
+	FROM retail.order_event e WHERE e.order_id = order_id('O1') AND e.kind = 'replanned'), '16.00 2 > 5.00 W1', '... that tells before and after');
+SELECT is((SELECT string_agg(d.cost || ' ' || d.n_parcels, '; ' ORDER BY d.decided_at) FROM retail.allocation_decision d WHERE d.order_id = order_id('O1')), '16.00 2; 5.00 1', 'each decision keeps its trace');
+SELECT is((SELECT string_agg(s.status || ' ' || s.weight_g, '; ' ORDER BY s.shipment_id) FROM retail.shipment s WHERE s.order_id = order_id('O1')), 'cancelled 0; cancelled 0; planned 1000', 'the old parcels are cancelled');
 SELECT is((SELECT o.promised_at = max(s.promised_at) FROM retail.sales_order o JOIN retail.shipment s USING (order_id) WHERE o.external_no = 'O1' AND s.status = 'planned' GROUP BY o.order_id), true, 'the promise is that of the parcels');
 SELECT is(retail.run_reoptimise('2026-03-02 02:20+00'), '0 orders looked at', 'at the same moment: it was just planned');
 SELECT is(retail.run_reoptimise('2026-03-02 02:25+00'), '1 orders looked at, 0 planned again: 1 parcels instead of 1, 0.00 saved', 'again: nothing is left to gain');
 SELECT is(retail.run_reoptimise('2026-03-02 03:00+00'), '0 orders looked at', 'the cool-down of an hour is over');
-SELECT is((retail.ship_order((SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = pg_temp.order_id('O1') AND s.status = 'planned'), 'T1', as_of => '2026-03-02 06:00+00')) ->> 'status', 'shipped', 'what was planned again is shipped');
+SELECT is((retail.ship_order((SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = order_id('O1') AND s.status = 'planned'), 'T1', as_of => '2026-03-02 06:00+00')) ->> 'status', 'shipped', 'what was planned again is shipped');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
 -- ---- two orders swap ---------------------------------------------------------------
@@ -69,7 +64,7 @@ SELECT pg_temp.receive('E3', 'W1', 'A', 1, '2026-03-04');
 SELECT is(pg_temp.place('P2', '{A 1,B 1}', '2026-03-04 02:05+00', region => 'Q'), 'W1 planned A1; W2 planned B1', 'the second is split');
 SELECT is(retail.run_reoptimise('2026-03-04 02:10+00'), '2 orders looked at, 2 planned again: 2 parcels instead of 3, 15.00 saved', 'together they swap');
 SELECT is(pg_temp.parcels('P1') || ' | ' || pg_temp.parcels('P2'), 'W1 planned A1 | W2 planned A1,B1', '... and both are better off');
-SELECT is(pg_temp.stock('A', 'W1') || ' ' || pg_temp.stock('A', 'W2') || ' ' || pg_temp.stock('B', 'W2'), '1/1 1/1 1/1', '... though there was not one unit free');
+SELECT is(stock('A', 'W1') || ' ' || stock('A', 'W2') || ' ' || stock('B', 'W2'), '1/1 1/1 1/1', '... though there was not one unit free');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
 -- ---- who is left alone -------------------------------------------------------------
@@ -85,15 +80,15 @@ SELECT pg_temp.receive('F3', 'W1', 'B', 9, '2026-03-06');
 SELECT is(retail.release_parcels('W2', '2026-03-06 00:00+00', '2026-03-06 02:10+00'), 0, 'nothing has to leave by then');
 SELECT is((SELECT count(*) FROM retail.pick_list('W2')), 0::bigint, 'nothing is on the floor');
 SELECT retail.cancel_order('mp', 'Q3', '[{"sku": "B", "qty": 1}]', as_of => '2026-03-06 02:05+00');
-SELECT retail.ship_order((SELECT min(s.shipment_id) FROM retail.shipment s WHERE s.order_id = pg_temp.order_id('Q4')), 'T4', as_of => '2026-03-06 02:06+00');
-UPDATE retail.shipment SET released_at = '2026-03-06 02:07+00' WHERE order_id = pg_temp.order_id('Q2') AND node_id = retail.node_id('W2');
+SELECT retail.ship_order((SELECT min(s.shipment_id) FROM retail.shipment s WHERE s.order_id = order_id('Q4')), 'T4', as_of => '2026-03-06 02:06+00');
+UPDATE retail.shipment SET released_at = '2026-03-06 02:07+00' WHERE order_id = order_id('Q2') AND node_id = retail.node_id('W2');
 SELECT is(retail.run_reoptimise('2026-03-06 02:20+00'), '1 orders looked at, 0 planned again: 1 parcels instead of 1, 0.00 saved', 'only what is left of Q3 is looked at');
 SELECT is(pg_temp.parcels('Q1'), 'W1 planned A1; W2 planned B1', 'an unpaid order keeps its hold as it is');
 SELECT is(pg_temp.parcels('Q2'), 'W1 planned A1; W2 planned B1', 'one on the floor stays');
 SELECT is(pg_temp.parcels('Q4'), 'W1 shipped A1; W2 planned B1', 'one that is leaving stays');
 SELECT is((SELECT retail.record_payment('mp', 'Q1', 'PAY1', 20, as_of => '2026-03-06 02:21+00') ->> 'payment_state'), 'paid', 'the unpaid one is paid');
 SELECT is(retail.run_reoptimise('2026-03-06 02:22+00'), '2 orders looked at, 1 planned again: 2 parcels instead of 3, 11.00 saved', '... and merged then');
-SELECT is((SELECT string_agg(r.state || ' ' || r.open_quantity, ', ' ORDER BY r.reservation_id) FROM retail.reservation r WHERE r.order_id = pg_temp.order_id('Q1')), 'released 0, released 0, committed 1, committed 1', '... its units are promised for good');
+SELECT is((SELECT string_agg(r.state || ' ' || r.open_quantity, ', ' ORDER BY r.reservation_id) FROM retail.reservation r WHERE r.order_id = order_id('Q1')), 'released 0, released 0, committed 1, committed 1', '... its units are promised for good');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
 -- ---- releasing ---------------------------------------------------------------------
@@ -103,7 +98,7 @@ SELECT is(retail.release_parcels('W1', as_of => '2026-03-06 02:40+00'), 4, 'a wa
 SELECT is(retail.release_parcels('W1', as_of => '2026-03-06 02:41+00'), 0, '... once');
 SELECT is((SELECT string_agg(DISTINCT p.external_no, ' ' ORDER BY p.external_no) FROM retail.pick_list('W1') p), 'Q1 Q2 Q3 Q5', 'the pick list has it');
 SELECT is((SELECT string_agg(concat_ws(' ', p.channel, p.kind, p.service, p.line_no, p.sku, p.qty), '; ' ORDER BY p.line_no) FROM retail.pick_list('W1') p WHERE p.external_no = 'Q1'), 'mp ship std 1 A 1; mp ship std 2 B 1', '... with its lines');
-SELECT is(pg_temp.events('Q3'), 'placed line_cancelled released', 'releasing is an event');
+SELECT is(events('Q3'), 'placed line_cancelled released', 'releasing is an event');
 SELECT is((SELECT count(*) FROM retail.shipment s WHERE s.released_at = '2026-03-06 02:40+00'), 4::bigint, 'the moment is kept');
 SELECT is(retail.run_reoptimise('2026-03-06 02:50+00'), '0 orders looked at', 'nothing of it is planned again');
 SELECT raises('RT002', $$ SELECT retail.release_parcels('nowhere') $$);

@@ -5,18 +5,6 @@ BEGIN;
 SET client_min_messages = warning;
 SELECT plan(39);
 
-CREATE FUNCTION pg_temp.as_role(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	result text;
-BEGIN
-	PERFORM set_config('role', role, true);
-	EXECUTE statement INTO result;
-	PERFORM set_config('role', 'none', true);
-	RETURN result;
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE;
-END $$;
-
 CREATE TEMP VIEW f AS SELECT p.oid, p.oid::regprocedure::text AS name, p.proname, p.prosecdef, p.proconfig, p.prosrc, p.proacl, p.proowner, p.provolatile, l.lanname
 	FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = 'retail'::regnamespace;
 CREATE TEMP VIEW t AS SELECT c.oid, c.oid::regclass::text AS name, c.relname, c.relkind, c.relnamespace::regnamespace::text AS schema, c.relrowsecurity, c.relacl, c.relowner, c.reloptions
@@ -90,17 +78,17 @@ CREATE ROLE security_test_store LOGIN IN ROLE retail_store;
 CREATE ROLE security_test_supplier LOGIN IN ROLE retail_supplier;
 CREATE ROLE security_test_nobody LOGIN;
 
-SELECT is(pg_temp.as_role('security_test_store', 'SELECT coalesce(sum(on_hand), 0) FROM retail.stock'), '0', 'a store that is not bound sees no stock');
+SELECT is(as_role('security_test_store', 'SELECT coalesce(sum(on_hand), 0) FROM retail.stock'), '0', 'a store that is not bound sees no stock');
 SELECT is(retail.bind_principal('security_test_store', node => 'MINE'), retail.bind_principal('security_test_store', node => 'MINE'), 'binding twice is binding once');
-SELECT is(pg_temp.as_role('security_test_store', 'SELECT sum(on_hand) FROM retail.stock'), '3', 'a bound store sees the stock of its own node');
-SELECT is(pg_temp.as_role('security_test_store', 'SELECT string_agg(n.code, '','') FROM retail.principal p JOIN retail.node n USING (node_id)'), 'MINE', '... and its own binding');
-SELECT is(pg_temp.as_role('security_test_store', format('SELECT retail.check_node_access(%s)', :other)), 'RT040', '... and may not act for another');
-SELECT is(pg_temp.as_role('security_test_store', format('SELECT retail.check_node_access(%s)', :mine)), '', '... but for itself');
-SELECT is(pg_temp.as_role('security_test_store', 'SELECT retail.bind_principal(''security_test_store'', node => ''OTHER'')'), '42501', '... and cannot bind itself elsewhere');
-SELECT is(pg_temp.as_role('security_test_supplier', 'SELECT coalesce(sum(on_hand), 0) FROM retail.stock') || ', ' || retail.bind_principal('security_test_supplier', supplier => 'SUP') * 0 || ', ' ||
-	pg_temp.as_role('security_test_supplier', 'SELECT sum(on_hand) FROM retail.stock'), '0, 0, 5', 'a supplier sees, once bound, where its own SKUs lie');
-SELECT is(pg_temp.as_role('security_test_store', 'UPDATE retail.stock SET on_hand = 100 RETURNING 1'), '42501', 'nobody changes stock by hand');
-SELECT is(pg_temp.as_role('security_test_nobody', 'SELECT count(*) FROM retail.stock'), '42501', 'a role that is none of ours sees nothing');
+SELECT is(as_role('security_test_store', 'SELECT sum(on_hand) FROM retail.stock'), '3', 'a bound store sees the stock of its own node');
+SELECT is(as_role('security_test_store', 'SELECT string_agg(n.code, '','') FROM retail.principal p JOIN retail.node n USING (node_id)'), 'MINE', '... and its own binding');
+SELECT is(as_role('security_test_store', format('SELECT retail.check_node_access(%s)', :other)), 'RT040', '... and may not act for another');
+SELECT is(as_role('security_test_store', format('SELECT retail.check_node_access(%s)', :mine)), '', '... but for itself');
+SELECT is(as_role('security_test_store', 'SELECT retail.bind_principal(''security_test_store'', node => ''OTHER'')'), '42501', '... and cannot bind itself elsewhere');
+SELECT is(as_role('security_test_supplier', 'SELECT coalesce(sum(on_hand), 0) FROM retail.stock') || ', ' || retail.bind_principal('security_test_supplier', supplier => 'SUP') * 0 || ', ' ||
+	as_role('security_test_supplier', 'SELECT sum(on_hand) FROM retail.stock'), '0, 0, 5', 'a supplier sees, once bound, where its own SKUs lie');
+SELECT is(as_role('security_test_store', 'UPDATE retail.stock SET on_hand = 100 RETURNING 1'), '42501', 'nobody changes stock by hand');
+SELECT is(as_role('security_test_nobody', 'SELECT count(*) FROM retail.stock'), '42501', 'a role that is none of ours sees nothing');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -6,25 +6,13 @@ SELECT * FROM no_plan();
 
 CREATE FUNCTION pg_temp.place(no text, lines jsonb, store text DEFAULT 'S1', at timestamptz DEFAULT '2026-03-02 02:00+00', payment text DEFAULT 'on_delivery', policy text DEFAULT NULL) RETURNS bigint LANGUAGE sql VOLATILE AS $$
 	SELECT order_id FROM retail.place_order('mp', $1, $2, fulfilment => 'ship_to_store', pick_up_node => $3, payment => $5, policy => $6, as_of => $4) $$;
-CREATE FUNCTION pg_temp.order_id(no text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT o.order_id FROM retail.sales_order o WHERE o.external_no = $1 $$;
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s->%s %s: %s, freight %s, %s', s.kind, n.code, t.code, s.status, (SELECT string_agg(k.code || l.quantity, ' ' ORDER BY k.code) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
 		WHERE l.shipment_id = s.shipment_id), s.freight_cost, s.promised_at), '; ' ORDER BY s.shipment_id)
-	FROM retail.shipment s JOIN retail.node n USING (node_id) LEFT JOIN retail.node t ON t.node_id = s.to_node_id WHERE s.order_id = pg_temp.order_id($1) $$;
+	FROM retail.shipment s JOIN retail.node n USING (node_id) LEFT JOIN retail.node t ON t.node_id = s.to_node_id WHERE s.order_id = order_id($1) $$;
 CREATE FUNCTION pg_temp.parcel(no text, kind text DEFAULT 'ship_to_store') RETURNS bigint LANGUAGE sql VOLATILE AS $$
-	SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = pg_temp.order_id($1) AND s.kind = $2 ORDER BY s.shipment_id LIMIT 1 $$;
+	SELECT s.shipment_id FROM retail.shipment s WHERE s.order_id = order_id($1) AND s.kind = $2 ORDER BY s.shipment_id LIMIT 1 $$;
 CREATE FUNCTION pg_temp.status(no text) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT o.status FROM retail.sales_order o WHERE o.external_no = $1 $$;
-CREATE FUNCTION pg_temp.as_role(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	result text;
-BEGIN
-	PERFORM set_config('role', role, true);
-	EXECUTE statement INTO result;
-	PERFORM set_config('role', 'none', true);
-	RETURN result;
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE;
-END $$;
 
 -- S1 opens 10:00 to 20:00 UTC, not on Sundays; S2 is open around the clock and ships, too; S3 is far.
 SELECT retail.put_region('CN', '中国', NULL, 35, 105), retail.put_region('CN-SH', '上海', 'CN', 31.2, 121.5), retail.put_channel('mp', '小程序', 'mini_program'),
@@ -55,7 +43,7 @@ SELECT is(pg_temp.parcels('O4'), 'ship_to_store W1->S1 planned: A1, freight 6.00
 SELECT lives_ok($$ SELECT pg_temp.place('O5', '[{"sku": "B", "qty": 2}]') $$, 'all of it lies there');
 SELECT is(pg_temp.parcels('O5'), 'pick_up S1-> planned: B2, freight 0.00, 2026-03-02 11:00:00+00', '... nothing travels');
 SELECT lives_ok($$ SELECT pg_temp.place('O6', '[{"sku": "B", "qty": 7}]') $$, 'more than lies there');
-SELECT is((SELECT count(*) FROM retail.shipment WHERE order_id = pg_temp.order_id('O6')), 2::bigint, '... is completed by another store');
+SELECT is((SELECT count(*) FROM retail.shipment WHERE order_id = order_id('O6')), 2::bigint, '... is completed by another store');
 SELECT raises('RT020', $$ SELECT pg_temp.place('OX', '[{"sku": "B", "qty": 9}]') $$, 'more than there is');
 SELECT raises('RT021', $$ SELECT pg_temp.place('OX', '[{"sku": "F", "qty": 1}]') $$, 'a store that does not keep what is frozen');
 SELECT raises('RT002', $$ SELECT pg_temp.place('OX', '[{"sku": "A", "qty": 1}]', NULL) $$);
@@ -90,7 +78,7 @@ SELECT is(retail.pick_up(pg_temp.parcel('O1'), '2026-03-03 18:30+00') ->> 'repla
 SELECT is(pg_temp.status('O1'), 'delivered', '... and the order is delivered');
 SELECT is((SELECT s.on_hand || '/' || s.reserved FROM retail.stock s WHERE s.sku_id = retail.sku_id('A') AND s.node_id = retail.node_id('W1')), '19/3', 'one unit left the sender, once');
 SELECT is((SELECT count(*) FROM retail.stock s WHERE s.sku_id = retail.sku_id('A') AND s.node_id = retail.node_id('S1')), 0::bigint, 'the store never owned it');
-SELECT is((SELECT string_agg(e.kind, ' ' ORDER BY e.event_id) FROM retail.order_event e WHERE e.order_id = pg_temp.order_id('O1')), 'placed shipped ready line_cancelled delivered', 'events');
+SELECT is((SELECT string_agg(e.kind, ' ' ORDER BY e.event_id) FROM retail.order_event e WHERE e.order_id = order_id('O1')), 'placed shipped ready line_cancelled delivered', 'events');
 SELECT is(retail.ship_order(pg_temp.parcel('O2'), as_of => '2026-03-06 16:00+00') ->> 'status', 'shipped', 'another');
 SELECT is(retail.pick_up(pg_temp.parcel('O2'), '2026-03-07 18:00+00') ->> 'status', 'delivered', '... is handed over without having been announced');
 SELECT is(retail.return_order('RT1', 'mp', 'O2', 'S1', '[{"sku": "A", "qty": 1}]') ->> 'amount', '10.00', '... and comes back to the store');
@@ -103,16 +91,16 @@ CREATE ROLE at_s1 IN ROLE retail_store;
 CREATE ROLE at_s2 IN ROLE retail_store;
 CREATE ROLE at_w1 IN ROLE retail_store;
 SELECT retail.bind_principal('at_s1', 'S1'), retail.bind_principal('at_s2', 'S2'), retail.bind_principal('at_w1', 'W1') \g /dev/null
-SELECT is(pg_temp.as_role('at_s1', $$ SELECT count(*) FROM retail.shipment WHERE kind = 'ship_to_store' $$), '7', 'the store that receives sees the parcels');
-SELECT is(pg_temp.as_role('at_w1', $$ SELECT count(*) FROM retail.shipment WHERE kind = 'ship_to_store' $$), '6', 'who sends, sees his');
-SELECT is(pg_temp.as_role('at_s2', $$ SELECT count(*) FROM retail.shipment $$), '1', 'others do not');
-SELECT is(pg_temp.as_role('at_s1', $$ SELECT count(*) FROM retail.sales_order WHERE external_no = 'O3' $$), '1', 'the order, too');
-SELECT is(pg_temp.as_role('at_s1', $$ SELECT retail.order_status('mp', 'O3') ->> 'status' $$), 'open', '... and its state');
-SELECT is(pg_temp.as_role('at_s1', format('SELECT retail.ship_order(%s)', pg_temp.parcel('O3'))), 'RT040', 'the store does not send for the other');
-SELECT is(pg_temp.as_role('at_w1', format('SELECT retail.ship_order(%s, as_of => ''2026-03-07 16:00+00'') ->> ''status''', pg_temp.parcel('O3'))), 'shipped', '... which does it itself');
-SELECT is(pg_temp.as_role('at_w1', format('SELECT retail.ready_for_pick_up(%s, ''2026-03-08 16:00+00'')', pg_temp.parcel('O3'))), 'RT040', 'the sender does not receive');
-SELECT is(pg_temp.as_role('at_s1', format('SELECT retail.ready_for_pick_up(%s, ''2026-03-08 16:00+00'') ->> ''status''', pg_temp.parcel('O3'))), 'ready', '... the store does');
-SELECT is(pg_temp.as_role('at_s1', format('SELECT retail.pick_up(%s, ''2026-03-09 16:00+00'') ->> ''status''', pg_temp.parcel('O3'))), 'delivered', '... and hands over');
+SELECT is(as_role('at_s1', $$ SELECT count(*) FROM retail.shipment WHERE kind = 'ship_to_store' $$), '7', 'the store that receives sees the parcels');
+SELECT is(as_role('at_w1', $$ SELECT count(*) FROM retail.shipment WHERE kind = 'ship_to_store' $$), '6', 'who sends, sees his');
+SELECT is(as_role('at_s2', $$ SELECT count(*) FROM retail.shipment $$), '1', 'others do not');
+SELECT is(as_role('at_s1', $$ SELECT count(*) FROM retail.sales_order WHERE external_no = 'O3' $$), '1', 'the order, too');
+SELECT is(as_role('at_s1', $$ SELECT retail.order_status('mp', 'O3') ->> 'status' $$), 'open', '... and its state');
+SELECT is(as_role('at_s1', format('SELECT retail.ship_order(%s)', pg_temp.parcel('O3'))), 'RT040', 'the store does not send for the other');
+SELECT is(as_role('at_w1', format('SELECT retail.ship_order(%s, as_of => ''2026-03-07 16:00+00'') ->> ''status''', pg_temp.parcel('O3'))), 'shipped', '... which does it itself');
+SELECT is(as_role('at_w1', format('SELECT retail.ready_for_pick_up(%s, ''2026-03-08 16:00+00'')', pg_temp.parcel('O3'))), 'RT040', 'the sender does not receive');
+SELECT is(as_role('at_s1', format('SELECT retail.ready_for_pick_up(%s, ''2026-03-08 16:00+00'') ->> ''status''', pg_temp.parcel('O3'))), 'ready', '... the store does');
+SELECT is(as_role('at_s1', format('SELECT retail.pick_up(%s, ''2026-03-09 16:00+00'') ->> ''status''', pg_temp.parcel('O3'))), 'delivered', '... and hands over');
 
 -- ---- the nearest stores ---------------------------------------------------------------
 
