@@ -337,16 +337,17 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, 
 #variable_conflict use_column
 DECLARE
 	due bigint[];
+	due_skus bigint[];
 BEGIN
 	as_of := retail.effective_time(as_of);
 	IF wait THEN			-- in key order, so that those who wait cannot deadlock
-		SELECT array_agg(d.reservation_id) INTO due FROM (SELECT r.reservation_id FROM retail.reservation r
+		SELECT array_agg(d.sku_id), array_agg(d.reservation_id) INTO due_skus, due FROM (SELECT r.sku_id, r.reservation_id FROM retail.reservation r
 			WHERE r.state = 'held' AND r.expires_at <= as_of AND r.sku_id = ANY (sku_ids)
 			ORDER BY r.sku_id, r.reservation_id FOR UPDATE) d;
 	ELSE
 		-- The longest due ones, locked in key order too: SKIP LOCKED waits when a
 		-- row that it saw free was updated meanwhile and is locked again.
-		SELECT array_agg(d.reservation_id) INTO due FROM (SELECT r.reservation_id FROM retail.reservation r
+		SELECT array_agg(d.sku_id), array_agg(d.reservation_id) INTO due_skus, due FROM (SELECT r.sku_id, r.reservation_id FROM retail.reservation r
 			WHERE r.state = 'held' AND r.expires_at <= as_of AND (r.sku_id, r.reservation_id) IN (
 				SELECT x.sku_id, x.reservation_id FROM retail.reservation x
 				WHERE x.state = 'held' AND x.expires_at <= as_of AND x.sku_id = ANY (sku_ids)
@@ -359,8 +360,8 @@ BEGIN
 	END IF;
 	RETURN QUERY WITH gone AS (
 		UPDATE retail.reservation r SET state = 'expired', released_quantity = r.released_quantity + r.open_quantity, open_quantity = 0, changed_at = as_of
-		FROM (SELECT x.sku_id, x.reservation_id, x.open_quantity FROM retail.reservation x
-			  WHERE x.state = 'held' AND x.expires_at <= as_of AND x.reservation_id = ANY (due)) o
+		FROM (SELECT x.sku_id, x.reservation_id, x.open_quantity FROM unnest(due_skus, due) u (sku_id, reservation_id)
+			  JOIN retail.reservation x ON x.sku_id = u.sku_id AND x.reservation_id = u.reservation_id WHERE x.state = 'held' AND x.expires_at <= as_of) o
 		WHERE r.sku_id = o.sku_id AND r.reservation_id = o.reservation_id
 		RETURNING r.sku_id, r.node_id, o.open_quantity AS quantity)
 	SELECT g.sku_id, g.node_id, sum(g.quantity)::bigint FROM gone g GROUP BY 1, 2;
