@@ -65,6 +65,23 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.send_to_store(bigint, timestamptz) IS 'Internal: a pick-up becomes ship to store: collected at the same store, to which others may send.';
 
+CREATE FUNCTION retail.check_region_span(region_id bigint, latitude float8, longitude float8) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	km float8;
+BEGIN
+	WITH RECURSIVE below AS (
+		SELECT r.region_id, r.latitude, r.longitude FROM retail.region r WHERE r.region_id = $1
+		UNION ALL SELECT r.region_id, r.latitude, r.longitude FROM retail.region r JOIN below b ON r.parent_id = b.region_id
+	) SELECT min(retail.distance_km($2, $3, b.latitude, b.longitude)) INTO km FROM below b;
+	IF km > 3 * current_setting('pg_retail.region_reach_km')::int THEN
+		RAISE EXCEPTION USING ERRCODE = 'RT013', MESSAGE = 'region and coordinates contradict each other',
+			DETAIL = format('lat %s, lon %s lies %s km from region %s.', $2, $3, round(km), (SELECT r.code FROM retail.region r WHERE r.region_id = $1)),
+			HINT = 'Correct one of them, or leave the coordinates out; up to three times pg_retail.region_reach_km is accepted.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION retail.check_region_span(bigint, float8, float8) IS 'Internal: raises RT013 when coordinates lie further than three times pg_retail.region_reach_km from a region and all those below it, as place_order() does.';
+
 CREATE FUNCTION retail.set_destination(order_id bigint, destination jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
@@ -79,7 +96,7 @@ BEGIN
 	IF $2 ? 'lat' OR $2 ? 'lon' THEN
 		lat := ($2 ->> 'lat')::float8;
 		lon := ($2 ->> 'lon')::float8;
-		PERFORM retail.check_coordinates(lat, lon);
+		PERFORM retail.check_coordinates(lat, lon), retail.check_region_span(the_region, lat, lon);
 	ELSE
 		SELECT r.latitude, r.longitude INTO lat, lon FROM retail.region r WHERE r.region_id = the_region;
 	END IF;

@@ -43,6 +43,8 @@
 
 extern int retail_max_order_lines;
 extern int retail_region_reach_km;
+/* Coordinates that lie further from the region named with them contradict it. */
+#define RETAIL_REGION_SPAN_KM (3.0 * retail_region_reach_km)
 
 /*
  * A statement prepared once per backend.  The first use prepares it; the plan

@@ -205,6 +205,9 @@ CatalogRegionByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogRegion *
 CatalogNearestRegion(const RetailCatalog *catalog, double latitude,
 					 double longitude);
+extern double CatalogDistanceToRegion(const RetailCatalog *catalog,
+									  const CatalogRegion *region,
+									  double latitude, double longitude);
 extern const CatalogChannel *
 CatalogChannelById(const RetailCatalog *catalog, int64 id);
 extern const CatalogChannel *

@@ -83,6 +83,37 @@ CatalogNearestRegion(const RetailCatalog *catalog, double latitude,
 	return nearest;
 }
 
+/*
+ * Returns how far a point lies from a region or the nearest region below it;
+ * NaN when none of them has coordinates.
+ */
+double
+CatalogDistanceToRegion(const RetailCatalog *catalog,
+						const CatalogRegion *region, double latitude,
+						double longitude)
+{
+	HASH_SEQ_STATUS scan;
+	const CatalogRegion *below;
+	double least = NAN;
+
+	hash_seq_init(&scan, catalog->regions);
+	while ((below = hash_seq_search(&scan)) != NULL)
+	{
+		const CatalogRegion *above = below;
+		double km;
+
+		while (above && above != region)
+			above = above->parent;
+		if (above == NULL || !below->located)
+			continue;
+		km = geo_distance_km(latitude, longitude, below->latitude,
+							 below->longitude);
+		if (isnan(least) || km < least)
+			least = km;
+	}
+	return least;
+}
+
 /* Finds a channel by its id, or NULL. */
 const CatalogChannel *
 CatalogChannelById(const RetailCatalog *catalog, int64 id)

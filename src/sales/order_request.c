@@ -401,6 +401,30 @@ Coordinate(JsonbContainer *object, const char *key, double limit,
 	return true;
 }
 
+/*
+ * The region decides carriers and rates, coordinates only measure distances;
+ * but both must mean the same part of the world (no 0, 0 by mistake).
+ */
+static void
+CheckRegionSpan(const SourcingRequest *sourcing)
+{
+	double km;
+
+	if (!sourcing->located)
+		return;
+	km = CatalogDistanceToRegion(sourcing->catalog, sourcing->region,
+								 sourcing->latitude, sourcing->longitude);
+	if (km > RETAIL_REGION_SPAN_KM)
+		ereport(
+			ERROR, errcode(RT_INVALID_COORDINATES),
+			errmsg("region and coordinates contradict each other"),
+			errdetail("lat %g, lon %g lies %.0f km from region %s.",
+					  sourcing->latitude, sourcing->longitude, km,
+					  sourcing->region->code),
+			errhint(
+				"Correct one of them, or leave the coordinates out; up to three times pg_retail.region_reach_km is accepted."));
+}
+
 /* Resolves the destination of an order that is shipped. */
 static void
 ResolveDestination(OrderRequest *order, Jsonb *destination)
@@ -438,6 +462,7 @@ ResolveDestination(OrderRequest *order, Jsonb *destination)
 						  JsonExcerpt(&value)),
 				errhint(
 					"Make it known with retail.put_region(), or give coordinates instead."));
+		CheckRegionSpan(sourcing);
 	}
 	else if (has_lat)
 		sourcing->region = CatalogNearestRegion(
