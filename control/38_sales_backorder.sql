@@ -217,20 +217,30 @@ COMMENT ON FUNCTION retail.redate_backorders(bigint[], timestamptz) IS
 'Internal: pegs all that waits for some SKUs anew to what lies free and what is on its way, first come, first served within a priority; orders whose promise changed get an event promise_changed. Returns how many those are.';
 
 CREATE FUNCTION retail.releasable_units(order_id bigint) RETURNS TABLE (line_no bigint, waits bigint, units bigint, in_bundle boolean)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	WITH line AS (
-		SELECT b.line_no, b.sku_id, sum(b.quantity)::bigint AS waits, least(sum(b.quantity), coalesce((SELECT sum(s.on_hand - s.reserved) FROM retail.stock s
-			WHERE s.sku_id = b.sku_id AND s.on_hand > s.reserved), 0))::bigint AS free
-		FROM retail.backorder b WHERE b.order_id = $1 GROUP BY 1, 2
-	), part AS (		-- whole bundles only, and only of lines that are nothing else
-		SELECT x.bundle_sku_id, x.line_no, x.quantity / x.bundles AS pack, l.waits, l.free,
-			bool_and(coalesce(l.waits % (x.quantity / x.bundles) = 0, false) AND x.quantity = ol.quantity) OVER w AS pure, min(coalesce(l.free, 0) / (x.quantity / x.bundles)) OVER w AS sets
-		FROM retail.order_bundle x JOIN retail.order_line ol USING (order_id, line_no) LEFT JOIN line l USING (line_no) WHERE x.order_id = $1 WINDOW w AS (PARTITION BY x.bundle_sku_id)
-	)
-	SELECT l.line_no::bigint, l.waits, coalesce((SELECT min(CASE WHEN p.pure THEN p.sets * p.pack ELSE 0 END) FROM part p WHERE p.line_no = l.line_no), l.free)::bigint,
-		EXISTS (SELECT FROM part p WHERE p.line_no = l.line_no)
-	FROM line l ORDER BY 1
-$$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+DECLARE
+	waiting jsonb;		-- by line: units that no bundle has had yet
+	free jsonb;
+	given jsonb := '{}';
+	b record;
+	n bigint;
+BEGIN
+	SELECT jsonb_object_agg(l.line_no, l.waits), jsonb_object_agg(l.line_no, least(l.waits, coalesce((SELECT sum(s.on_hand - s.reserved) FROM retail.stock s
+			WHERE s.sku_id = l.sku_id AND s.on_hand > s.reserved), 0))) INTO waiting, free
+		FROM (SELECT x.line_no, x.sku_id, sum(x.quantity)::bigint AS waits FROM retail.backorder x WHERE x.order_id = $1 GROUP BY 1, 2) l;
+	-- Whole bundles only; what is ordered beside them, or is left of a broken one, needs nothing else.
+	FOR b IN SELECT x.bundle_sku_id, jsonb_object_agg(x.line_no, x.quantity / x.bundles) AS packs, min(x.bundles) AS bundles
+			FROM retail.order_bundle x WHERE x.order_id = $1 GROUP BY 1 HAVING bool_and(waiting ? x.line_no::text) ORDER BY 1 LOOP
+		SELECT least(b.bundles, min((waiting ->> p.key)::bigint / p.value::bigint)) INTO n FROM jsonb_each_text(b.packs) p;
+		SELECT waiting || jsonb_object_agg(p.key, (waiting ->> p.key)::bigint - n * p.value::bigint) INTO waiting FROM jsonb_each_text(b.packs) p;
+		SELECT least(n, min((free ->> p.key)::bigint / p.value::bigint)) INTO n FROM jsonb_each_text(b.packs) p;
+		SELECT free || jsonb_object_agg(p.key, (free ->> p.key)::bigint - n * p.value::bigint), given || jsonb_object_agg(p.key, coalesce((given ->> p.key)::bigint, 0) + n * p.value::bigint)
+			INTO free, given FROM jsonb_each_text(b.packs) p;
+	END LOOP;
+	RETURN QUERY SELECT l.line_no::bigint, l.waits, coalesce((given ->> l.line_no::text)::bigint, 0) + least((waiting ->> l.line_no::text)::bigint, (free ->> l.line_no::text)::bigint),
+			given ? l.line_no::text
+		FROM (SELECT x.line_no, sum(x.quantity)::bigint AS waits FROM retail.backorder x WHERE x.order_id = $1 GROUP BY 1) l ORDER BY 1;
+END $$;
 COMMENT ON FUNCTION retail.releasable_units(bigint) IS 'Internal: of each line of an order that waits, how many units wait, and how many of them, in whole bundles, lie free anywhere.';
 
 CREATE FUNCTION retail.release_backorder(order_id bigint, as_of timestamptz) RETURNS bigint

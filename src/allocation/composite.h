@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * composite.h
- *	  Lines that travel together, stated to the solver as one.
+ *	  Units that travel together, stated to the solver as one line.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -11,14 +11,25 @@
 #ifndef PG_RETAIL_COMPOSITE_H
 #define PG_RETAIL_COMPOSITE_H
 
+#include "allocation/solver_shared.h"
 #include "allocation/sourcing.h"
+
+/* What a line of the solver holds of a line of the order. */
+typedef struct CompositePart
+{
+	int solver_line;
+	int line;	/* of the order */
+	int64 pack; /* its units in one unit of the solver's line */
+} CompositePart;
 
 /* What the solver sees instead of the lines of an order. */
 typedef struct Composite
 {
 	SolverProblem problem;
-	int *line_of; /* by line of the order: the solver's; -1: none is wanted */
-	int64 *pack;  /* units of the line in one unit of the solver's line */
+	int n_parts;
+	CompositePart *parts; /* by line of the solver */
+	int n_stocks;
+	SolverStock *stocks; /* of lines of the order that are in several parts */
 } Composite;
 
 extern bool ComposeProblem(const SourcingRequest *request,

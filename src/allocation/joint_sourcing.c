@@ -13,16 +13,17 @@
 #include "miscadmin.h"
 
 /*
- * Tells whether an order can be decided together with others: lines that
- * travel together are one line to the solver, which the core does not know.
+ * Tells whether an order can be decided together with others: units that
+ * travel together are a line of their own to the solver, which the core does
+ * not know.
  */
 bool
 CanSourceTogether(const SourcingRequest *request)
 {
 	for (int i = 0; i < request->n_lines; i++)
-		if (request->lines[i].group != 0 || request->lines[i].missing != 0)
+		if (request->lines[i].missing != 0)
 			return false;
-	return request->n_lines > 0;
+	return request->n_lines > 0 && request->n_sets == 0;
 }
 
 /* States one order to the core. */

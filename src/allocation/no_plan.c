@@ -31,7 +31,7 @@ ReportShortLine(const SourcingRequest *request, const SourcingResult *result)
 
 	for (int c = 0; c < result->n_candidates; c++)
 		available += result->problem.available[line * result->n_candidates + c];
-	if (no_stock && l->group > 0 && available >= l->quantity)
+	if (no_stock && l->bound > 0 && available >= l->quantity)
 		ereport(
 			ERROR, errcode(RT_OUT_OF_STOCK),
 			errmsg("the components of a bundle do not lie together"),

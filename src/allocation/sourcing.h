@@ -25,9 +25,19 @@ typedef struct SourcingLine
 	int64 weight_g;	  /* of a unit */
 	int64 volume_cm3; /* of a unit */
 	uint32 temperature;
-	int group;	/* lines of one group travel together; 0: alone */
-	int64 pack; /* with a group: units in each of its equal sets */
+	int64
+		bound; /* of it, in sets (SourcingSet); the others travel as they like */
 } SourcingLine;
+
+/* Units that travel together: the components of a bundle that is ordered. */
+typedef struct SourcingSet
+{
+	int64 quantity; /* how many such sets are ordered */
+	int64 missing;	/* of them, left out of the plan */
+	int n_lines;
+	int *lines;	  /* of the order, each once */
+	int64 *packs; /* units of each in one set */
+} SourcingSet;
 
 /* Units that count as available: those whom they are promised plan anew. */
 typedef struct ReturnedUnits
@@ -63,6 +73,8 @@ typedef struct SourcingRequest
 	bool stock_anew; /* read stock from the table, not the cache */
 	int n_lines;
 	SourcingLine *lines;
+	int n_sets;
+	SourcingSet *sets;
 } SourcingRequest;
 
 /* How many of the nodes that were left out are named. */

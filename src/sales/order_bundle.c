@@ -32,12 +32,13 @@ static RetailStatement insert_bundles = {
 	{INT8OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 	 INT8ARRAYOID}};
 
-/* The last component that is left of a bundle travels as it likes. */
+/* loose: units of the line that are ordered beside its bundles */
 static RetailStatement select_groups = {
-	"SELECT bundle_sku_id, line_no, quantity / bundles"
-	" FROM (SELECT b.*, count(*) OVER w AS components, count(*) FILTER (WHERE line_no = ANY ($2)) OVER w AS sourced"
-	" FROM retail.order_bundle b WHERE order_id = $1 WINDOW w AS (PARTITION BY bundle_sku_id)) x"
-	" WHERE line_no = ANY ($2) AND (sourced > 1 OR components = 1) ORDER BY bundle_sku_id, line_no",
+	"SELECT bundle_sku_id, line_no, quantity / bundles, bundles, components,"
+	" (SELECT l.quantity FROM retail.order_line l WHERE l.order_id = x.order_id AND l.line_no = x.line_no)"
+	" - (SELECT sum(o.quantity) FROM retail.order_bundle o WHERE o.order_id = x.order_id AND o.line_no = x.line_no)::bigint"
+	" FROM (SELECT b.*, count(*) OVER (PARTITION BY bundle_sku_id) AS components FROM retail.order_bundle b WHERE order_id = $1) x"
+	" WHERE line_no = ANY ($2) ORDER BY bundle_sku_id, line_no",
 	2,
 	{INT8OID, INT8ARRAYOID}};
 
@@ -250,39 +251,43 @@ ExpandBundle(OrderRequest *order, OrderBundle *bundle, int first, int last)
 	pfree(shares);
 }
 
-/*
- * Says which lines travel together: those that bundles connect.  When a group
- * is one bundle and nothing else, each bundle may go its own way, else all
- * that is ordered of these SKUs stays together.
- */
-void
-GroupLines(SourcingRequest *sourcing, const OrderBundle *bundles, int n_bundles)
+/* Adds a kind of set to an order; its lines are to be added. */
+static SourcingSet *
+AddSet(SourcingRequest *sourcing, int64 quantity, int n_lines)
 {
-	SourcingLine *lines = sourcing->lines;
+	SourcingSet *set = &sourcing->sets[sourcing->n_sets++];
 
+	set->quantity = quantity;
+	set->missing = 0;
+	set->n_lines = 0;
+	set->lines = palloc(sizeof(int) * n_lines);
+	set->packs = palloc(sizeof(int64) * n_lines);
+	return set;
+}
+
+/* Adds units of a line to each set of a kind. */
+static void
+AddToSet(SourcingRequest *sourcing, SourcingSet *set, int line, int64 pack)
+{
+	set->lines[set->n_lines] = line;
+	set->packs[set->n_lines++] = pack;
+	sourcing->lines[line].bound += set->quantity * pack;
+}
+
+/* Says which units travel together: those of each bundle. */
+static void
+MakeSets(SourcingRequest *sourcing, const OrderBundle *bundles, int n_bundles)
+{
+	sourcing->sets = palloc(sizeof(SourcingSet) * n_bundles);
 	for (int b = 0; b < n_bundles; b++)
 	{
 		const OrderBundle *bundle = &bundles[b];
-		bool whole = true;
-		int group = b + 1;
+		SourcingSet *set =
+			AddSet(sourcing, bundle->quantity, bundle->n_components);
 
 		for (int i = 0; i < bundle->n_components; i++)
-		{
-			const OrderComponent *component = &bundle->components[i];
-			SourcingLine *line = &lines[component->line];
-			int joined = line->group;
-
-			whole = whole && joined == 0 &&
-				line->quantity == component->quantity * bundle->quantity;
-			line->group = group;
-			line->pack = component->quantity;
-			for (int j = 0; j < sourcing->n_lines && joined > 0; j++)
-				if (lines[j].group == joined)
-					lines[j].group = group;
-		}
-		for (int i = 0; i < sourcing->n_lines && !whole; i++)
-			if (lines[i].group == group)
-				lines[i].pack = lines[i].quantity;
+			AddToSet(sourcing, set, bundle->components[i].line,
+					 bundle->components[i].quantity);
 	}
 }
 
@@ -318,50 +323,118 @@ ExpandBundles(OrderRequest *order, bool read_only)
 					errhint("Name them with retail.put_bundle()."));
 		ExpandBundle(order, &order->bundles[i], first, last);
 	}
-	GroupLines(&order->sourcing, order->bundles, order->n_bundles);
+	MakeSets(&order->sourcing, order->bundles, order->n_bundles);
+}
+
+/* A row of select_groups: what a bundle that was ordered has of a line. */
+typedef struct PlacedComponent
+{
+	int64 bundle;
+	int line; /* of the request */
+	int64 pack;
+	int64 bundles;
+	int64 components; /* of the bundle, sourced now or not */
+	int64 loose;	  /* of the line, ordered beside its bundles */
+} PlacedComponent;
+
+/* Finds the rows of the first bundle from row first on; returns the end. */
+static int
+EndOfBundle(const PlacedComponent *rows, int n, int first)
+{
+	int last = first;
+
+	while (last < n && rows[last].bundle == rows[first].bundle)
+		last++;
+	return last;
 }
 
 /*
- * Says which lines of an order that was placed travel together, inside an SPI
- * connection.  Where units of a bundle are gone, no whole bundles are left:
- * what is left of it stays together.
+ * Puts together what is to be sourced of one bundle: whole bundles first.
+ * Where units of it are gone, what is left of a bundle stays together, unless
+ * it is of one line; free says what other sets have left of each line.
+ */
+static void
+RegroupBundle(SourcingRequest *sourcing, const PlacedComponent *rows, int n,
+			  int64 *free)
+{
+	int64 sets = rows[0].bundles;
+	int64 *rest = palloc0(sizeof(int64) * n);
+	int n_rest = 0;
+	SourcingSet *set;
+
+	for (int i = 0; i < n; i++)
+		sets = Min(sets, free[rows[i].line] / rows[i].pack);
+	if (n < rows[0].components && n == 1)
+		return; /* the last component travels as it likes */
+	if (sets > 0)
+	{
+		set = AddSet(sourcing, sets, n);
+		for (int i = 0; i < n; i++)
+		{
+			AddToSet(sourcing, set, rows[i].line, rows[i].pack);
+			free[rows[i].line] -= sets * rows[i].pack;
+		}
+	}
+	for (int i = 0; i < n; i++)
+	{
+		rest[i] = Min(free[rows[i].line] - rows[i].loose,
+					  (rows[i].bundles - sets) * rows[i].pack);
+		n_rest += rest[i] > 0;
+	}
+	if (n_rest < 2 && (n_rest == 0 || rows[0].components > 1))
+		return;
+	set = AddSet(sourcing, 1, n_rest);
+	for (int i = 0; i < n; i++)
+		if (rest[i] > 0)
+		{
+			AddToSet(sourcing, set, rows[i].line, rest[i]);
+			free[rows[i].line] -= rest[i];
+		}
+}
+
+/*
+ * Says which units of an order that was placed travel together, inside an SPI
+ * connection.
  */
 void
 RegroupLines(SourcingRequest *sourcing, int64 order_id)
 {
 	int64 *line_nos = palloc(sizeof(int64) * Max(sourcing->n_lines, 1));
+	int64 *free = palloc(sizeof(int64) * Max(sourcing->n_lines, 1));
 	Datum values[2];
-	OrderBundle *bundles;
-	int n = 0;
+	PlacedComponent *rows;
+	int n;
 
 	for (int i = 0; i < sourcing->n_lines; i++)
+	{
 		line_nos[i] = sourcing->lines[i].line_no;
+		free[i] = sourcing->lines[i].quantity;
+	}
 	values[0] = Int64GetDatum(order_id);
 	values[1] = RetailInt64Array(line_nos, sourcing->n_lines);
 	RetailExecute(&select_groups, values, NULL, false, SPI_OK_SELECT);
-	bundles = palloc0(sizeof(OrderBundle) * (SPI_processed + 1));
-	for (uint64 row = 0; row < SPI_processed; row++)
+	n = (int) SPI_processed;
+	rows = palloc0(sizeof(PlacedComponent) * Max(n, 1));
+	for (int i = 0; i < n; i++)
 	{
-		int64 sku_id = RetailCellInt64(row, 1, NULL);
-		int64 line_no = RetailCellInt64(row, 2, NULL);
-		OrderComponent component = {0, RetailCellInt64(row, 3, NULL), 0};
-		OrderBundle *bundle;
+		int64 line_no = RetailCellInt64(i, 2, NULL);
 
-		while (line_nos[component.line] != line_no)
-			component.line++;
-		if (n == 0 || bundles[n - 1].sku_id != sku_id)
-		{
-			bundles[n].sku_id = sku_id;
-			bundles[n].components =
-				palloc(sizeof(OrderComponent) * SPI_processed);
-			/* As many as this line has; GroupLines() sees if others differ. */
-			bundles[n++].quantity =
-				sourcing->lines[component.line].quantity / component.quantity;
-		}
-		bundle = &bundles[n - 1];
-		bundle->components[bundle->n_components++] = component;
+		rows[i].bundle = RetailCellInt64(i, 1, NULL);
+		while (line_nos[rows[i].line] != line_no)
+			rows[i].line++;
+		rows[i].pack = RetailCellInt64(i, 3, NULL);
+		rows[i].bundles = RetailCellInt64(i, 4, NULL);
+		rows[i].components = RetailCellInt64(i, 5, NULL);
+		rows[i].loose = RetailCellInt64(i, 6, NULL);
 	}
-	GroupLines(sourcing, bundles, n);
+	/* A bundle may leave whole sets and one that is not. */
+	sourcing->sets = palloc(sizeof(SourcingSet) * Max(2 * n, 1));
+	sourcing->n_sets = 0;
+	for (int first = 0, last; first < n; first = last)
+	{
+		last = EndOfBundle(rows, n, first);
+		RegroupBundle(sourcing, &rows[first], last - first, free);
+	}
 }
 
 /* Writes down which lines of an order come from which bundles. */

@@ -14,8 +14,6 @@
 
 extern void AddBundle(OrderRequest *order, const OrderBundle *bundle);
 extern void ExpandBundles(OrderRequest *order, bool read_only);
-extern void GroupLines(SourcingRequest *sourcing, const OrderBundle *bundles,
-					   int n_bundles);
 extern void RegroupLines(SourcingRequest *sourcing, int64 order_id);
 extern void WriteOrderBundles(const OrderRequest *order, int64 order_id);
 

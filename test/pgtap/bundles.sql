@@ -111,6 +111,53 @@ SELECT is((SELECT count(*) FROM (SELECT s.shipment_id FROM retail.shipment s JOI
 	HAVING count(DISTINCT l.quantity) = 1 AND count(*) = 2) x), 2::bigint, '... come from two nodes, each with whole sets');
 SELECT is((SELECT trace -> 'exact' FROM retail.quote_order('mp', '[{"sku": "GIFT", "qty": 2}]', '{"region": "CN"}', as_of => '2026-03-02 02:00+00')), 'true', 'a quote');
 
+-- ---- alone and in a bundle: apart when that is cheaper, or all there is --------------------
+
+SELECT retail.put_sku('P', 'Plate', 500, list_price => 10), retail.put_sku('Q', 'Bowl', 500, list_price => 10), retail.put_sku('R', 'Jug', 500, list_price => 10),
+	retail.put_sku('PQ', 'Plate and bowl', 1, list_price => 18), retail.put_sku('PR', 'Plate and jug', 1, list_price => 18), retail.put_sku('P2Q', 'Two plates and a bowl', 1, list_price => 25) \g /dev/null
+SELECT retail.put_bundle('PQ', '[{"sku": "P", "qty": 1}, {"sku": "Q", "qty": 1}]'), retail.put_bundle('PR', '[{"sku": "P", "qty": 1}, {"sku": "R", "qty": 1}]'), retail.put_bundle('P2Q', '[{"sku": "P", "qty": 2}, {"sku": "Q", "qty": 1}]'),
+	retail.receive_stock('R6', 'W1', '[{"sku": "P", "qty": 2}, {"sku": "Q", "qty": 2}]', '2026-03-01 00:00+00'), retail.receive_stock('R7', 'W2', '[{"sku": "P", "qty": 5}, {"sku": "R", "qty": 1}]', '2026-03-01 00:00+00') \g /dev/null
+CREATE FUNCTION pg_temp.quote(lines jsonb, policy text DEFAULT NULL, shortage text DEFAULT 'refuse') RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT concat_ws(' ', q.cost, q.is_exact, (SELECT string_agg(p ->> 'node' || ':' || (SELECT string_agg((l ->> 'sku') || (l ->> 'qty'), ' ' ORDER BY l ->> 'sku') FROM jsonb_array_elements(p -> 'lines') l), '; ' ORDER BY p ->> 'node')
+		FROM jsonb_array_elements(q.parcels) p), (SELECT string_agg(format('-%s%s', x ->> 'sku', x ->> 'qty'), ' ') FROM jsonb_array_elements(q.short) x))
+	FROM retail.quote_order('mp', $1, '{"region": "CN"}', policy => $2, shortage => $3, as_of => '2026-03-02 02:00+00') q $$;
+SELECT is(pg_temp.quote('[{"sku": "PQ", "qty": 1}, {"sku": "P", "qty": 1}]'), '10.50 t W1:P2 Q1', 'together where that is cheaper');
+SELECT is(pg_temp.quote('[{"sku": "PQ", "qty": 1}, {"sku": "P", "qty": 3}]'), '20.50 t W1:P1 Q1; W2:P3', 'units beside the bundle come from elsewhere');
+SELECT is(pg_temp.quote('[{"sku": "PQ", "qty": 2}, {"sku": "P", "qty": 5}]'), '26.50 t W1:P2 Q2; W2:P5', 'all there is of it');
+SELECT is(pg_temp.quote('[{"sku": "PQ", "qty": 1}, {"sku": "PR", "qty": 1}]'), '18.00 t W1:P1 Q1; W2:P1 R1', 'two bundles that share a SKU, each from where it lies');
+SELECT is(pg_temp.quote('[{"sku": "P2Q", "qty": 1}, {"sku": "P", "qty": 1}]'), '20.00 t W1:P2 Q1; W2:P1', 'a unit that the bundle needs is not given to another line');
+SELECT is(pg_temp.quote('[{"sku": "P2Q", "qty": 1}, {"sku": "PR", "qty": 1}, {"sku": "P", "qty": 4}, {"sku": "Q", "qty": 1}]'), '27.00 t W1:P2 Q2; W2:P5 R1', 'two bundles and units beside both');
+SELECT raises('RT020', $$ SELECT pg_temp.quote('[{"sku": "P2Q", "qty": 1}, {"sku": "PQ", "qty": 1}]') $$, 'a bundle is not torn apart: W1 has one plate too few');
+SELECT is(pg_temp.quote('[{"sku": "P2Q", "qty": 1}, {"sku": "PQ", "qty": 1}]', shortage => 'partial'), '10.50 t W1:P2 Q1 -P1 -Q1', 'partial: one bundle, whole');
+SELECT is(pg_temp.quote('[{"sku": "PQ", "qty": 2}, {"sku": "P", "qty": 6}]', shortage => 'partial'), '26.50 t W1:P2 Q2; W2:P5 -P1', 'partial: bundles first');
+-- the order as it is placed, refused and waits
+SELECT is(pg_temp.place('M1', '[{"sku": "PQ", "qty": 1}, {"sku": "P", "qty": 3}]') > 0, true, 'placed');
+SELECT is(pg_temp.lines('M1'), 'P 4*10.00-1.00=39.00; Q 1*10.00-1.00=9.00', '... one line a SKU');
+SELECT is(pg_temp.parcels('M1'), 'W1: P1 Q1 (1000g, freight 6.00, handling 2.00); W2: P3 (1500g, freight 8.00, handling 2.50)', '... in two parcels, handled by the unit');
+SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, '... and sound');
+SELECT retail.receive_stock('R8', 'W1', '[{"sku": "P", "qty": 3}]', '2026-03-01 00:00+00'), retail.receive_stock('R9', 'W2', '[{"sku": "P", "qty": 1}, {"sku": "Q", "qty": 1}]', '2026-03-01 00:00+00') \g /dev/null
+SELECT is(retail.reject_shipment(pg_temp.parcel('M1', 1), 'damaged', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'rerouted', 'the bundle is refused');
+SELECT is(pg_temp.parcels('M1') ~ 'W2: P1 Q1', true, '... and goes, whole, to the other node');
+SELECT is(retail.reject_shipment(pg_temp.parcel('M1', 2), 'closed', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'exception', 'the others are refused: both nodes have said no');
+SELECT is(retail.resolve_exception((SELECT max(exception_id) FROM retail.order_exception), 'retry', clear_exclusions => true, as_of => '2026-03-02 04:00+00') ->> 'resolution', 'routed', '... W1 is asked again');
+SELECT is(pg_temp.parcels('M1') ~ 'W1: P3 ', true, '... and sends them without a bundle');
+SELECT retail.resume_node('W2') \g /dev/null
+SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, '... all is sound');
+SELECT retail.put_inbound('purchase_order', 'PO', 'Q', 'W1', 2, '2026-03-05 00:00+00', '2026-03-02 00:00+00'), retail.put_inbound('purchase_order', 'PO', 'P', 'W1', 3, '2026-03-05 00:00+00', '2026-03-02 00:00+00') \g /dev/null
+SELECT order_id FROM retail.place_order('mp', 'M2', '[{"sku": "PQ", "qty": 3}, {"sku": "P", "qty": 6}]', '{"region": "CN"}', freight => 0, payment => 'on_delivery', as_of => '2026-03-02 05:00+00', shortage => 'backorder') \g /dev/null
+SELECT is(pg_temp.parcels('M2') || ', ' || (SELECT string_agg(k.code || b.quantity, ' ' ORDER BY k.code) FROM retail.backorder b JOIN retail.sku k USING (sku_id) WHERE b.order_id = pg_temp.order_id('M2')), 'W1: P1 Q1 (1000g, freight 6.00, handling 2.00); W2: P5 (2500g, freight 10.00, handling 3.50), P3 Q2',
+	'what is there goes, two bundles and a unit wait');
+SELECT results_eq($$ SELECT line_no, waits, units FROM retail.releasable_units(pg_temp.order_id('M2')) $$, $$ VALUES (1::bigint, 3::bigint, 0::bigint), (2, 2, 0) $$, '... for now');
+SELECT retail.receive_stock('R10', 'W1', '[{"sku": "P", "qty": 1}]', '2026-03-03 00:00+00') \g /dev/null
+SELECT results_eq($$ SELECT line_no, waits, units FROM retail.releasable_units(pg_temp.order_id('M2')) $$, $$ VALUES (1::bigint, 3::bigint, 1::bigint), (2, 2, 0) $$, 'a unit came in: the one beside the bundles');
+SELECT is(retail.run_backorders('2026-03-03 01:00+00'), '1 units released to 1 orders, 0 promises changed', '... is released');
+SELECT retail.receive_stock('R11', 'W1', '[{"sku": "P", "qty": 1}, {"sku": "Q", "qty": 2}]', '2026-03-03 00:00+00') \g /dev/null
+SELECT is(retail.run_backorders('2026-03-03 02:00+00') ~ '^2 units released', true, 'one bundle is complete, the other is not');
+SELECT retail.receive_stock('R12', 'W1', '[{"sku": "P", "qty": 1}]', '2026-03-03 00:00+00') \g /dev/null
+SELECT is(retail.run_backorders('2026-03-03 03:00+00') ~ '^2 units released', true, '... until it is');
+SELECT is((SELECT string_agg(format('%s=%s+%s', quantity, allocated, backordered), ' ' ORDER BY line_no) FROM retail.order_line WHERE order_id = pg_temp.order_id('M2')), '9=9+0 3=3+0', 'nothing waits any more');
+SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, '... all is sound');
+
 -- ---- cancel and return --------------------------------------------------------------
 
 SELECT is(retail.cancel_order('mp', 'B2', '[{"sku": "A", "qty": 1}]', cancel_no => 'c1') ->> 'cancelled_amount', '8.33', 'a component is cancelled');
