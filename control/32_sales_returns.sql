@@ -43,13 +43,31 @@ BEGIN
 				WHEN 'RT012' THEN 'Give 0 or more, below one billion, with at most two decimals; a line without "price" needs a list price (retail.put_sku()).'
 				ELSE 'Make it known with retail.put_sku(), or correct the code.' END;
 	END IF;
-	SELECT k.code INTO bad FROM jsonb_array_elements(lines) AS l (e) JOIN retail.sku k ON k.code = l.e ->> 'sku' WHERE k.is_bundle ORDER BY 1 LIMIT 1;
-	IF FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = 'a till sells the components of a bundle', DETAIL = format('SKU "%s" is a bundle.', bad.code),
-			HINT = 'List what was handed over, with the discount of the bundle; see retail.bundle_component.';
-	END IF;
 END $$;
 COMMENT ON FUNCTION retail.check_sale_lines(jsonb) IS 'Internal: checks the form of the lines of a sale. An inactive SKU passes: what was sold was sold. Raises RT001, RT010, RT011, RT012.';
+
+CREATE FUNCTION retail.divide_amount(amount numeric, weights numeric[]) RETURNS numeric[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT array_agg((x.cents + (x.rank <= x.missing)::int) * 0.01 ORDER BY x.n) FROM (
+		SELECT s.n, s.cents, row_number() OVER (ORDER BY s.exact - s.cents DESC, s.n) AS rank, $1 * 100 - sum(s.cents) OVER () AS missing
+		FROM (SELECT w.n, e.exact, floor(e.exact) AS cents FROM unnest($2) WITH ORDINALITY w (weight, n), LATERAL (SELECT $1 * 100 * w.weight / (SELECT sum(v) FROM unnest($2) v)) e (exact)) s) x
+$$;
+COMMENT ON FUNCTION retail.divide_amount(numeric, numeric[]) IS 'Internal: divides an amount by weights (not all of them 0), to the cent by largest remainder; the shares sum to the amount.';
+
+CREATE FUNCTION retail.expand_sale_bundles(lines jsonb) RETURNS TABLE (bundle_sku_id bigint, sku_id bigint, n bigint, bundles bigint, quantity bigint, amount numeric)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	SELECT b.sku_id, c.sku_ids[i], b.n, b.bundles, b.bundles * c.quantities[i], (retail.divide_amount(b.amount, c.weights))[i]
+	FROM (SELECT k.sku_id, min(l.n) AS n, sum((l.e ->> 'qty')::numeric)::bigint AS bundles,
+			sum((l.e ->> 'qty')::numeric * coalesce((l.e ->> 'price')::numeric, k.list_price) - coalesce((l.e ->> 'discount')::numeric, 0)) AS amount
+		  FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n) JOIN retail.sku k ON k.code = l.e ->> 'sku' WHERE k.is_bundle GROUP BY 1) b
+	CROSS JOIN LATERAL (SELECT array_agg(p.sku_id ORDER BY p.sku_id) AS sku_ids, array_agg(p.quantity ORDER BY p.sku_id) AS quantities,
+			-- by list prices, or by units where there are none
+			array_agg(p.quantity * CASE WHEN p.worth > 0 THEN coalesce(p.list_price, 0) ELSE 1 END ORDER BY p.sku_id) AS weights
+		FROM (SELECT x.sku_id, x.quantity, s.list_price, sum(x.quantity * s.list_price) OVER () AS worth
+			  FROM retail.bundle_component x JOIN retail.sku s ON s.sku_id = x.sku_id WHERE x.bundle_sku_id = b.sku_id) p) c
+	CROSS JOIN LATERAL generate_subscripts(c.sku_ids, 1) i
+$$;
+COMMENT ON FUNCTION retail.expand_sale_bundles(jsonb) IS 'Internal: the components of the bundles in the lines of a sale, with their units and their shares in what the bundles cost, as place_order() divides them; n is the first line that names the bundle.';
 
 CREATE FUNCTION retail.parse_sale_lines(lines jsonb)
 RETURNS TABLE (line_no int, sku_id bigint, quantity bigint, unit_price numeric, discount numeric, weight_g bigint)
@@ -61,23 +79,30 @@ BEGIN
 	PERFORM retail.check_sale_lines(lines);
 	SELECT * INTO bad FROM (
 		SELECT k.code, count(DISTINCT p.price) AS prices, min(p.price) AS lowest, max(p.price) AS highest, sum(p.qty) AS units, sum(p.qty * p.price) AS worth,
-			sum(p.discount) AS discount, sum(sum(p.qty * p.price)) OVER () AS goods
+			sum(p.discount) AS discount, sum(sum(p.qty * p.price)) OVER () AS goods,
+			sum(p.qty) * coalesce((SELECT max(c.quantity) FROM retail.bundle_component c WHERE c.bundle_sku_id = k.sku_id), 1) AS most
 		FROM jsonb_array_elements(lines) AS l (e) JOIN retail.sku k ON k.code = l.e ->> 'sku',
 		LATERAL (SELECT (l.e ->> 'qty')::numeric, coalesce((l.e ->> 'price')::numeric, k.list_price), coalesce((l.e ->> 'discount')::numeric, 0)) p (qty, price, discount)
-		GROUP BY k.code) x
-		WHERE x.prices > 1 OR x.units > 1000000000 OR x.discount > x.worth OR x.goods >= 10000000000 ORDER BY x.code LIMIT 1;
+		GROUP BY k.code, k.sku_id) x
+		WHERE x.prices > 1 OR x.most > 1000000000 OR x.discount > x.worth OR x.goods >= 10000000000 ORDER BY x.code LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = CASE WHEN bad.prices > 1 THEN 'RT011' WHEN bad.units > 1000000000 THEN 'RT010' ELSE 'RT012' END,
-			MESSAGE = CASE WHEN bad.prices > 1 THEN 'one SKU with two prices' WHEN bad.units > 1000000000 THEN 'too many units of one SKU'
+		RAISE EXCEPTION USING ERRCODE = CASE WHEN bad.prices > 1 THEN 'RT011' WHEN bad.most > 1000000000 THEN 'RT010' ELSE 'RT012' END,
+			MESSAGE = CASE WHEN bad.prices > 1 THEN 'one SKU with two prices' WHEN bad.most > 1000000000 THEN 'too many units of one SKU'
 						   WHEN bad.discount > bad.worth THEN 'discount exceeds the amount of its line' ELSE 'the sale is too large' END,
 			DETAIL = format('SKU "%s": %s units at %s to %s, discount %s; all goods %s.', bad.code, bad.units, bad.lowest, bad.highest, bad.discount, bad.goods),
 			HINT = 'Lines of one SKU are summed: give one price and the difference as a discount, at most 1000000000 units, and goods below ten billion a sale.';
 	END IF;
-	RETURN QUERY SELECT (row_number() OVER (ORDER BY min(l.n)))::int, k.sku_id, sum((l.e ->> 'qty')::numeric)::bigint, min(coalesce((l.e ->> 'price')::numeric, k.list_price)),
-			sum(coalesce((l.e ->> 'discount')::numeric, 0)), k.weight_g
-		FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n) JOIN retail.sku k ON k.code = l.e ->> 'sku' GROUP BY k.sku_id ORDER BY 1;
+	RETURN QUERY SELECT (row_number() OVER (ORDER BY x.n, x.sku_id))::int, x.sku_id, x.quantity, p.price, x.quantity * p.price - x.amount, k.weight_g
+		FROM (SELECT s.sku_id, min(s.n) AS n, sum(s.quantity)::bigint AS quantity, sum(s.amount) AS amount, max(s.price) AS price
+			  FROM (SELECT k.sku_id, min(l.n), sum((l.e ->> 'qty')::numeric), sum((l.e ->> 'qty')::numeric * coalesce((l.e ->> 'price')::numeric, k.list_price) - coalesce((l.e ->> 'discount')::numeric, 0)),
+						min(coalesce((l.e ->> 'price')::numeric, k.list_price))
+					FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (e, n) JOIN retail.sku k ON k.code = l.e ->> 'sku' WHERE NOT k.is_bundle GROUP BY 1
+					UNION ALL SELECT b.sku_id, b.n, b.quantity, b.amount, NULL FROM retail.expand_sale_bundles(lines) b) s (sku_id, n, quantity, amount, price) GROUP BY 1) x
+		JOIN retail.sku k USING (sku_id)
+		-- Alone it has its price, else the list price; but never less than is paid for a unit on average.
+		CROSS JOIN LATERAL (SELECT greatest(coalesce(x.price, k.list_price, 0), ceil(x.amount * 100 / x.quantity) / 100)::numeric(14,2)) p (price) ORDER BY 1;
 END $$;
-COMMENT ON FUNCTION retail.parse_sale_lines(jsonb) IS 'Internal: checks, prices and sums the lines of a sale, numbered by first mention. Raises RT001, RT010, RT011, RT012.';
+COMMENT ON FUNCTION retail.parse_sale_lines(jsonb) IS 'Internal: checks, prices and sums the lines of a sale, bundles by their components, numbered by first mention. Raises RT001, RT010, RT011, RT012.';
 
 CREATE FUNCTION retail.replay_sale(channel_id bigint, external_no text, request_hash bytea) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -176,10 +201,12 @@ BEGIN
 	INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated, shipped)
 		SELECT o.order_id, u.line_no, u.sku_id, u.quantity, u.price, u.discount, u.quantity * u.price - u.discount, u.quantity, u.quantity
 		FROM unnest(l.numbers, l.skus, l.quantities, l.prices, l.discounts) u (line_no, sku_id, quantity, price, discount);
+	INSERT INTO retail.order_bundle (order_id, bundle_sku_id, line_no, bundles, quantity, amount)
+		SELECT o.order_id, b.bundle_sku_id, u.line_no, b.bundles, b.quantity, b.amount FROM retail.expand_sale_bundles(lines) b JOIN unnest(l.numbers, l.skus) u (line_no, sku_id) USING (sku_id);
 	RETURN jsonb_build_object('order_id', o.order_id, 'total', o.total, 'oversold', retail.book_sale(o.order_id, node, the_payment, method), 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.record_sale(text, text, text, jsonb, timestamptz, bigint, text, text) IS
-'Records what was sold and paid at a till: lines [{"sku", "qty", "price"? of a unit, default the list price, "discount"? of the line}], 1 to 200; lines of one SKU are summed. Stock falls below zero or below what is promised if it must: recorded, never refused (oversold). payment_no defaults to channel:external_no. Idempotent by (channel, external_no). Returns {order_id, total, oversold, replayed}. Raises RT001, RT002, RT003, RT010, RT011, RT012, RT014, RT015, RT030, RT040.';
+'Records what was sold and paid at a till: lines [{"sku", "qty", "price"? of a unit, default the list price, "discount"? of the line}], 1 to 200; lines of one SKU are summed; a bundle is sold by its components, which share its amount as in place_order(). Stock falls below zero or below what is promised if it must: recorded, never refused (oversold). payment_no defaults to channel:external_no. Idempotent by (channel, external_no). Returns {order_id, total, oversold, replayed}. Raises RT001, RT002, RT003, RT010, RT011, RT012, RT014, RT015, RT030, RT040.';
 
 CREATE FUNCTION retail.replay_return(return_no text, request_hash bytea) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -197,12 +224,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.replay_return(text, bytea) IS 'Internal: the first answer of a return booked before, or null. Raises RT030.';
 
+CREATE FUNCTION retail.expand_returned_bundles(order_id bigint, lines jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	-- What is no bundle of the order, or malformed, stays as it is: parse_stock_lines() judges it.
+	SELECT CASE WHEN jsonb_typeof(lines) <> 'array' THEN lines ELSE (
+		SELECT coalesce(jsonb_agg(coalesce(c.line, l.e) ORDER BY l.n, c.line_no), lines) FROM jsonb_array_elements(lines) WITH ORDINALITY l (e, n)
+		LEFT JOIN LATERAL (SELECT b.line_no, jsonb_build_object('sku', s.code, 'qty', (l.e ->> 'qty')::numeric * (b.quantity / b.bundles)) AS line
+			FROM retail.sku k JOIN retail.order_bundle b ON b.order_id = $1 AND b.bundle_sku_id = k.sku_id
+			JOIN retail.order_line o ON o.order_id = b.order_id AND o.line_no = b.line_no JOIN retail.sku s ON s.sku_id = o.sku_id
+			WHERE k.code = l.e ->> 'sku' AND retail.is_whole(l.e -> 'qty', 1) AND l.e - '{sku,qty}'::text[] = '{}') c ON jsonb_typeof(l.e) = 'object') END
+$$;
+COMMENT ON FUNCTION retail.expand_returned_bundles(bigint, jsonb) IS 'Internal: lines of a return with the components, as they were sold, in place of the bundles of an order.';
+
 CREATE FUNCTION retail.price_return(order_id bigint, lines jsonb) RETURNS TABLE (line_no int, sku_id bigint, quantity bigint, amount numeric)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	bad record;
 BEGIN
+	lines := retail.expand_returned_bundles($1, lines);
 	SELECT k.code, p.quantity, coalesce(l.shipped, 0) AS shipped, coalesce(l.returned, 0) AS returned INTO bad
 		FROM (SELECT q.sku_id, sum(q.quantity)::bigint AS quantity FROM retail.parse_stock_lines(lines) q GROUP BY 1) p
 		JOIN retail.sku k USING (sku_id) LEFT JOIN retail.order_line l ON l.order_id = $1 AND l.sku_id = p.sku_id
@@ -257,7 +297,7 @@ BEGIN
 	RETURN jsonb_build_object('return_id', r.return_id, 'amount', r.amount, 'replayed', false);
 END $$;
 COMMENT ON FUNCTION retail.return_order(text, text, text, text, jsonb, text, timestamptz) IS
-'Books goods of an order back in, at any node that receives, on quality hold until inspect_return(): lines [{"sku", "qty"}]. amount is what they cost, to the cent; pay it back with record_refund(). Idempotent by return_no. Returns {return_id, amount, replayed}. Raises RT001, RT002, RT003, RT005, RT006, RT010, RT011, RT014, RT015, RT022, RT030, RT032, RT040.';
+'Books goods of an order back in, at any node that receives, on quality hold until inspect_return(): lines [{"sku", "qty"}]; a bundle of the order means its components. amount is what they cost, to the cent; pay it back with record_refund(). Idempotent by return_no. Returns {return_id, amount, replayed}. Raises RT001, RT002, RT003, RT005, RT006, RT010, RT011, RT014, RT015, RT022, RT030, RT032, RT040.';
 
 CREATE FUNCTION retail.parse_inspection_lines(return_id bigint, lines jsonb) RETURNS TABLE (line_no int, sku_id bigint, sellable bigint, damaged bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

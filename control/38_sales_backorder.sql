@@ -221,7 +221,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_t
 DECLARE
 	waiting jsonb;		-- by line: units that no bundle has had yet
 	free jsonb;
-	given jsonb := '{}';
+	given jsonb := '{}'::jsonb;
 	b record;
 	n bigint;
 BEGIN
@@ -231,7 +231,7 @@ BEGIN
 	-- Whole bundles only; what is ordered beside them, or is left of a broken one, needs nothing else.
 	FOR b IN SELECT x.bundle_sku_id, jsonb_object_agg(x.line_no, x.quantity / x.bundles) AS packs, min(x.bundles) AS bundles
 			FROM retail.order_bundle x WHERE x.order_id = $1 GROUP BY 1 HAVING bool_and(waiting ? x.line_no::text) ORDER BY 1 LOOP
-		SELECT least(b.bundles, min((waiting ->> p.key)::bigint / p.value::bigint)) INTO n FROM jsonb_each_text(b.packs) p;
+		SELECT least(b.bundles, min((waiting ->> p.key)::bigint / p.value::bigint))::bigint INTO n FROM jsonb_each_text(b.packs) p;
 		SELECT waiting || jsonb_object_agg(p.key, (waiting ->> p.key)::bigint - n * p.value::bigint) INTO waiting FROM jsonb_each_text(b.packs) p;
 		SELECT least(n, min((free ->> p.key)::bigint / p.value::bigint)) INTO n FROM jsonb_each_text(b.packs) p;
 		SELECT free || jsonb_object_agg(p.key, (free ->> p.key)::bigint - n * p.value::bigint), given || jsonb_object_agg(p.key, coalesce((given ->> p.key)::bigint, 0) + n * p.value::bigint)

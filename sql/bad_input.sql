@@ -327,6 +327,7 @@ SELECT parcels -> 0 -> 'lines' FROM retail.quote_order('app', (SELECT jsonb_agg(
 SELECT jsonb_array_length(parcels -> 0 -> 'lines'), goods_total FROM retail.quote_order('app', (SELECT jsonb_agg('{"sku": "A1", "qty": 1, "price": 0.01}'::jsonb) || (SELECT jsonb_agg('{"sku": "A2", "qty": 1, "price": 0}'::jsonb) FROM generate_series(1, 20)) FROM generate_series(1, 80)),
 	'{"region": "BJ"}', as_of => '2026-03-02 02:00+00');
 -- no region in reach, unless a region is named; the pole, the date line
+SET LOCAL pg_retail.region_reach_km = 20000;
 SELECT d, trace ->> 'destination', parcels -> 0 ->> 'distance_km' FROM unnest(ARRAY['{"lat": 90, "lon": 0, "region": "BJ"}', '{"lat": -90, "lon": -180, "region": "BJ"}', '{"lat": 39.9, "lon": 116.4}', '{"lat": 39.91, "lon": 116.41, "region": "BJ"}']::jsonb[]) d, LATERAL retail.quote_order('app', '[{"sku": "A1", "qty": 1}]', d, as_of => '2026-03-02 02:00+00');
 -- first and last moment
 SELECT t, promised_at FROM unnest('{2000-01-01 00:00+00,2099-12-31 23:59:59+00}'::timestamptz[]) t, LATERAL retail.quote_order('app', '[{"sku": "A1", "qty": 1}]', '{"region": "BJ"}', as_of => t);

@@ -7,7 +7,8 @@
  * this bundle or in another, so that demand is checked against stock once per
  * SKU.  The price of the bundle is divided among the components by their list
  * prices, to the cent by largest remainder; what a component costs less than
- * its list price is a discount of its line.
+ * its list price is a discount of its line.  Which units of a line travel with
+ * those of others is told by sets (SourcingSet).
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL

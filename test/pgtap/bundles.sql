@@ -46,7 +46,6 @@ SELECT raises('RT010', format('SELECT retail.put_bundle(''SET'', ''[{"sku": "A",
 SELECT raises('RT016', $$ SELECT retail.put_bundle('A', '[{"sku": "C", "qty": 1}]') $$, 'a component does not become a bundle');
 SELECT raises('RT011', $$ SELECT retail.receive_stock('R0', 'W1', '[{"sku": "SET", "qty": 1}]') $$, 'a bundle is not received');
 SELECT raises('RT011', $$ SELECT retail.hold_stock('H0', 'mp', '[{"sku": "SET", "node": "W1", "qty": 1}]') $$, '... nor held');
-SELECT raises('RT011', $$ SELECT retail.record_sale('mp', 'T0', 'W1', '[{"sku": "SET", "qty": 1}]') $$, '... nor sold at a till');
 SELECT lives_ok($$ SELECT retail.receive_stock('R1', 'W1', '[{"sku": "A", "qty": 20}, {"sku": "B", "qty": 7}, {"sku": "F", "qty": 5}]', '2026-03-01 00:00+00'),
 	retail.receive_stock('R2', 'W2', '[{"sku": "A", "qty": 9}, {"sku": "B", "qty": 3}, {"sku": "C", "qty": 10}, {"sku": "N", "qty": 100}]', '2026-03-01 00:00+00') $$, 'stock');
 SELECT raises('RT031', $$ SELECT retail.put_bundle('C', '[{"sku": "A", "qty": 1}]') FROM retail.put_bundle('TWO', NULL) $$, 'a SKU with stock does not become a bundle');
@@ -171,6 +170,43 @@ SELECT is(retail.return_order('RT2', 'mp', 'B5', 'W1', '[{"sku": "A", "qty": 2},
 SELECT is((SELECT (returned_amount, total)::text FROM retail.sales_order WHERE external_no = 'B5'), '(43.00,43.00)', '... together what was paid');
 SELECT raises('RT001', $$ SELECT pg_temp.place('BX', '[{"sku": "TWO", "qty": 1}]') FROM retail.put_sku('C', 'Pot', 900, list_price => 25, is_active => false) $$, 'a bundle with an inactive component');
 
+-- ---- at the till ---------------------------------------------------------------------
+
+SELECT retail.put_channel('pos', 'POS', 'pos'), retail.put_node('T1', '一店', 'store', 'CN') \g /dev/null
+SELECT retail.receive_stock('R20', 'T1', '[{"sku": "A", "qty": 10}, {"sku": "B", "qty": 5}, {"sku": "N", "qty": 9}]', '2026-03-01 00:00+00') \g /dev/null
+SELECT is(retail.record_sale('pos', 'T1', 'T1', '[{"sku": "SET", "qty": 1}]', '2026-03-02 02:00+00') - 'order_id', '{"total": 25.00, "oversold": false, "replayed": false}', 'a bundle is sold');
+SELECT is(pg_temp.lines('T1'), 'A 1*10.00-1.67=8.33; B 1*20.00-3.33=16.67', '... for its components, as an order of it');
+SELECT is(pg_temp.bundles('T1'), 'SET 1: A 1=8.33; SET 1: B 1=16.67', '... which is remembered');
+SELECT is(pg_temp.stock('A', 'T1') || ' ' || pg_temp.stock('B', 'T1'), '9/0 4/0', '... out of the store''s stock');
+SELECT is(retail.record_sale('pos', 'T1', 'T1', '[{"sku": "SET", "qty": 1}]', '2026-03-02 02:00+00') -> 'replayed', 'true', '... once');
+SELECT is(retail.record_sale('pos', 'T2', 'T1', '[{"sku": "A", "qty": 2, "price": 9}, {"sku": "SET", "qty": 2, "price": 24.99, "discount": 0.01}, {"sku": "SET", "qty": 1, "price": 24.99}]', '2026-03-02 03:00+00') -> 'total', '92.96', 'alone and in a bundle, listed twice, with a discount');
+SELECT is(pg_temp.lines('T2'), 'A 5*9.00-2.01=42.99; B 3*20.00-10.03=49.97', '... are one line a SKU, to the cent');
+SELECT is(pg_temp.bundles('T2'), 'SET 3: A 3=24.99; SET 3: B 3=49.97', '... divided like the order B2');
+SELECT is(retail.record_sale('pos', 'T3', 'T1', '[{"sku": "GIFT", "qty": 3}]', '2026-03-02 03:00+00') -> 'total', '3.00', 'components without list price');
+SELECT is(pg_temp.lines('T3'), 'N 6*0.50-0.00=3.00', '... cost what the bundle costs');
+SELECT is(retail.record_sale('pos', 'T4', 'T1', '[{"sku": "SIX", "qty": 1, "price": 70}, {"sku": "SET", "qty": 2, "price": 0}]', '2026-03-02 03:00+00') - 'order_id', '{"total": 70.00, "oversold": true, "replayed": false}', 'two bundles with one SKU, more than lies there: recorded, never refused');
+SELECT is(pg_temp.lines('T4'), 'A 8*10.00-10.00=70.00; B 2*20.00-40.00=0.00', '... a bundle that is given away');
+SELECT is(pg_temp.stock('A', 'T1') || ' ' || pg_temp.stock('B', 'T1'), '-4/0 -1/0', '... stock says what is missing');
+SELECT raises('RT011', $$ SELECT retail.record_sale('pos', 'TX', 'T1', '[{"sku": "SET", "qty": 1, "price": 24}, {"sku": "SET", "qty": 1}]') $$, 'one bundle with two prices');
+SELECT raises('RT012', $$ SELECT retail.record_sale('pos', 'TX', 'T1', '[{"sku": "SET", "qty": 1, "discount": 25.01}]') $$, 'a discount above the price');
+SELECT raises('RT010', $$ SELECT retail.record_sale('pos', 'TX', 'T1', '[{"sku": "SIX", "qty": 200000000, "price": 0}]') $$, 'too many units');
+SELECT is(retail.divide_amount(0.05, '{1,1,1}'), '{0.02,0.02,0.01}', 'cents that are left go to the first');
+SELECT is(retail.divide_amount(10, '{0,3,7}'), '{0.00,3.00,7.00}', 'a weight of 0 has nothing');
+-- what comes back
+SELECT is(retail.return_order('RB1', 'pos', 'T2', 'T1', '[{"sku": "SET", "qty": 1}]', as_of => '2026-03-03 02:00+00') ->> 'amount', '25.26', 'a bundle comes back, at the average of its lines');
+SELECT is((SELECT string_agg(k.code || l.quantity || '=' || l.amount, ' ' ORDER BY k.code) FROM retail.return_line l JOIN retail.sales_return r USING (return_id) JOIN retail.sku k USING (sku_id) WHERE r.return_no = 'RB1'), 'A1=8.60 B1=16.66', '... as its components');
+SELECT is(retail.return_order('RB2', 'pos', 'T2', 'T1', '[{"sku": "SET", "qty": 2}, {"sku": "A", "qty": 2}]', as_of => '2026-03-03 02:00+00') ->> 'amount', '67.70', 'the others and what was bought alone');
+SELECT is((SELECT (o.returned_amount, o.total)::text FROM retail.sales_order o WHERE o.external_no = 'T2'), '(92.96,92.96)', '... all of it, to the cent');
+SELECT raises('RT032', $$ SELECT retail.return_order('RB3', 'pos', 'T2', 'T1', '[{"sku": "SET", "qty": 1}]') $$, 'no more than was sold');
+SELECT raises('RT011', $$ SELECT retail.return_order('RB3', 'pos', 'T2', 'T1', '[{"sku": "SIX", "qty": 1}]') $$, 'a bundle that was not in it');
+SELECT raises('RT011', $$ SELECT retail.return_order('RB3', 'pos', 'T2', 'T1', '[{"sku": "SET", "qty": 1, "note": "x"}]') $$, 'a line with more in it');
+SELECT raises('RT011', format('SELECT retail.return_order(''RB3'', ''pos'', ''T1'', ''T1'', %L)', l)) FROM unnest('{"[]","{}","[1]","null"}'::text[]) l;
+SELECT lives_ok($$ SELECT retail.put_bundle('SET', '[{"sku": "A", "qty": 5}, {"sku": "N", "qty": 1}]') $$, 'the bundle is another now');
+SELECT is(retail.return_order('RB4', 'pos', 'T1', 'T1', '[{"sku": "SET", "qty": 1}]', as_of => '2026-03-03 02:00+00') ->> 'amount', '25.00', '... the one that was sold before it comes back');
+SELECT is(pg_temp.bundles('T1') || ' ' || (SELECT returned_amount FROM retail.sales_order WHERE external_no = 'T1'), 'SET 1: A 1=8.33; SET 1: B 1=16.67 25.00', '... what was sold comes back as it was sold');
+SELECT is(retail.inspect_return('RB4', '[{"sku": "A", "sellable": 1}, {"sku": "B", "damaged": 1}]') ->> 'status', 'inspected', '... and is inspected by component');
+SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, 'all is sound');
+
 -- ---- rights and integrity -----------------------------------------------------------
 
 SELECT raises_as('retail_store', '42501', $$ SELECT retail.put_bundle('SET', NULL) $$);
@@ -179,6 +215,6 @@ SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, 'integrity');
 SELECT lives_ok($$ UPDATE retail.order_bundle SET quantity = quantity * 10 WHERE order_id = order_id('B1') $$, 'a bundle that holds more than its lines');
 SELECT is((SELECT count(*) FROM retail.check_fulfilment_integrity()), 2::bigint, '... is found');
 SELECT lives_ok($$ UPDATE retail.sku SET is_bundle = true WHERE code = 'B' $$, 'a bundle of nothing, with stock, in a bundle');
-SELECT is((SELECT count(DISTINCT detail) FROM retail.check_bundle_integrity()), 4::bigint, '... is found');
+SELECT is((SELECT count(DISTINCT detail) FROM retail.check_bundle_integrity()), 5::bigint, '... is found');
 SELECT * FROM finish();
 ROLLBACK;
