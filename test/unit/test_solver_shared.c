@@ -262,7 +262,7 @@ whole_plans_are_optimal(void **state)
 			solver_free_plan(&s.c->problem, &plan);
 			solved++;
 		}
-		assert_int_equal(s.c->living, 0);
+		assert_int_equal(s.c->hooks.living, 0);
 		free(s.c);
 	}
 	assert_true(solved > 2000);
@@ -297,7 +297,7 @@ bounds_of_divided_plans_are_true(void **state)
 		}
 		else
 			missed += CheapestOfAll(&s, true) != NEVER;
-		assert_int_equal(s.c->living, 0);
+		assert_int_equal(s.c->hooks.living, 0);
 		free(s.c);
 	}
 	print_message("%d solved, %d of them exact, %d plans missed\n", solved,
@@ -324,7 +324,7 @@ many_units_end_in_time(void **state)
 			ExpectFeasible(&s, &plan);
 			solver_free_plan(&s.c->problem, &plan);
 		}
-		assert_int_equal(s.c->living, 0);
+		assert_int_equal(s.c->hooks.living, 0);
 		free(s.c);
 	}
 }
@@ -382,13 +382,13 @@ no_memory_and_no_patience(void **state)
 		SolverPlan plan;
 		SolverStatus status;
 
-		s.c->fail_at = fail;
+		s.c->hooks.fail_at = fail;
 		status = SolveShared(&s, &plan);
 		if (status == SOLVER_OK)
 			solver_free_plan(&s.c->problem, &plan);
 		else
 			assert_int_equal(status, SOLVER_NO_MEMORY);
-		assert_int_equal(s.c->living, 0);
+		assert_int_equal(s.c->hooks.living, 0);
 		free(s.c);
 		if (status == SOLVER_OK)
 		{
