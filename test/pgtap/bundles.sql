@@ -135,26 +135,26 @@ SELECT is(pg_temp.lines('M1'), 'P 4*10.00-1.00=39.00; Q 1*10.00-1.00=9.00', '...
 SELECT is(pg_temp.parcels('M1'), 'W1: P1 Q1 (1000g, freight 6.00, handling 2.00); W2: P3 (1500g, freight 8.00, handling 2.50)', '... in two parcels, handled by the unit');
 SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, '... and sound');
 SELECT retail.receive_stock('R8', 'W1', '[{"sku": "P", "qty": 3}]', '2026-03-01 00:00+00'), retail.receive_stock('R9', 'W2', '[{"sku": "P", "qty": 1}, {"sku": "Q", "qty": 1}]', '2026-03-01 00:00+00') \g /dev/null
-SELECT is(retail.reject_shipment(pg_temp.parcel('M1', 1), 'damaged', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'rerouted', 'the bundle is refused');
+SELECT is(retail.reject_shipment(parcel('M1', 1), 'damaged', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'rerouted', 'the bundle is refused');
 SELECT is(pg_temp.parcels('M1') ~ 'W2: P1 Q1', true, '... and goes, whole, to the other node');
-SELECT is(retail.reject_shipment(pg_temp.parcel('M1', 2), 'closed', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'exception', 'the others are refused: both nodes have said no');
+SELECT is(retail.reject_shipment(parcel('M1', 2), 'closed', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'exception', 'the others are refused: both nodes have said no');
 SELECT is(retail.resolve_exception((SELECT max(exception_id) FROM retail.order_exception), 'retry', clear_exclusions => true, as_of => '2026-03-02 04:00+00') ->> 'resolution', 'routed', '... W1 is asked again');
 SELECT is(pg_temp.parcels('M1') ~ 'W1: P3 ', true, '... and sends them without a bundle');
 SELECT retail.resume_node('W2') \g /dev/null
 SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, '... all is sound');
 SELECT retail.put_inbound('purchase_order', 'PO', 'Q', 'W1', 2, '2026-03-05 00:00+00', '2026-03-02 00:00+00'), retail.put_inbound('purchase_order', 'PO', 'P', 'W1', 3, '2026-03-05 00:00+00', '2026-03-02 00:00+00') \g /dev/null
 SELECT order_id FROM retail.place_order('mp', 'M2', '[{"sku": "PQ", "qty": 3}, {"sku": "P", "qty": 6}]', '{"region": "CN"}', freight => 0, payment => 'on_delivery', as_of => '2026-03-02 05:00+00', shortage => 'backorder') \g /dev/null
-SELECT is(pg_temp.parcels('M2') || ', ' || (SELECT string_agg(k.code || b.quantity, ' ' ORDER BY k.code) FROM retail.backorder b JOIN retail.sku k USING (sku_id) WHERE b.order_id = pg_temp.order_id('M2')), 'W1: P1 Q1 (1000g, freight 6.00, handling 2.00); W2: P5 (2500g, freight 10.00, handling 3.50), P3 Q2',
+SELECT is(pg_temp.parcels('M2') || ', ' || (SELECT string_agg(k.code || b.quantity, ' ' ORDER BY k.code) FROM retail.backorder b JOIN retail.sku k USING (sku_id) WHERE b.order_id = order_id('M2')), 'W1: P1 Q1 (1000g, freight 6.00, handling 2.00); W2: P5 (2500g, freight 10.00, handling 3.50), P3 Q2',
 	'what is there goes, two bundles and a unit wait');
-SELECT results_eq($$ SELECT line_no, waits, units FROM retail.releasable_units(pg_temp.order_id('M2')) $$, $$ VALUES (1::bigint, 3::bigint, 0::bigint), (2, 2, 0) $$, '... for now');
+SELECT results_eq($$ SELECT line_no, waits, units FROM retail.releasable_units(order_id('M2')) $$, $$ VALUES (1::bigint, 3::bigint, 0::bigint), (2, 2, 0) $$, '... for now');
 SELECT retail.receive_stock('R10', 'W1', '[{"sku": "P", "qty": 1}]', '2026-03-03 00:00+00') \g /dev/null
-SELECT results_eq($$ SELECT line_no, waits, units FROM retail.releasable_units(pg_temp.order_id('M2')) $$, $$ VALUES (1::bigint, 3::bigint, 1::bigint), (2, 2, 0) $$, 'a unit came in: the one beside the bundles');
+SELECT results_eq($$ SELECT line_no, waits, units FROM retail.releasable_units(order_id('M2')) $$, $$ VALUES (1::bigint, 3::bigint, 1::bigint), (2, 2, 0) $$, 'a unit came in: the one beside the bundles');
 SELECT is(retail.run_backorders('2026-03-03 01:00+00'), '1 units released to 1 orders, 0 promises changed', '... is released');
 SELECT retail.receive_stock('R11', 'W1', '[{"sku": "P", "qty": 1}, {"sku": "Q", "qty": 2}]', '2026-03-03 00:00+00') \g /dev/null
 SELECT is(retail.run_backorders('2026-03-03 02:00+00') ~ '^2 units released', true, 'one bundle is complete, the other is not');
 SELECT retail.receive_stock('R12', 'W1', '[{"sku": "P", "qty": 1}]', '2026-03-03 00:00+00') \g /dev/null
 SELECT is(retail.run_backorders('2026-03-03 03:00+00') ~ '^2 units released', true, '... until it is');
-SELECT is((SELECT string_agg(format('%s=%s+%s', quantity, allocated, backordered), ' ' ORDER BY line_no) FROM retail.order_line WHERE order_id = pg_temp.order_id('M2')), '9=9+0 3=3+0', 'nothing waits any more');
+SELECT is((SELECT string_agg(format('%s=%s+%s', quantity, allocated, backordered), ' ' ORDER BY line_no) FROM retail.order_line WHERE order_id = order_id('M2')), '9=9+0 3=3+0', 'nothing waits any more');
 SELECT is_empty($$ SELECT * FROM retail.check_integrity() $$, '... all is sound');
 
 -- ---- cancel and return --------------------------------------------------------------
@@ -177,7 +177,7 @@ SELECT retail.receive_stock('R20', 'T1', '[{"sku": "A", "qty": 10}, {"sku": "B",
 SELECT is(retail.record_sale('pos', 'T1', 'T1', '[{"sku": "SET", "qty": 1}]', '2026-03-02 02:00+00') - 'order_id', '{"total": 25.00, "oversold": false, "replayed": false}', 'a bundle is sold');
 SELECT is(pg_temp.lines('T1'), 'A 1*10.00-1.67=8.33; B 1*20.00-3.33=16.67', '... for its components, as an order of it');
 SELECT is(pg_temp.bundles('T1'), 'SET 1: A 1=8.33; SET 1: B 1=16.67', '... which is remembered');
-SELECT is(pg_temp.stock('A', 'T1') || ' ' || pg_temp.stock('B', 'T1'), '9/0 4/0', '... out of the store''s stock');
+SELECT is(stock('A', 'T1') || ' ' || stock('B', 'T1'), '9/0 4/0', '... out of the store''s stock');
 SELECT is(retail.record_sale('pos', 'T1', 'T1', '[{"sku": "SET", "qty": 1}]', '2026-03-02 02:00+00') -> 'replayed', 'true', '... once');
 SELECT is(retail.record_sale('pos', 'T2', 'T1', '[{"sku": "A", "qty": 2, "price": 9}, {"sku": "SET", "qty": 2, "price": 24.99, "discount": 0.01}, {"sku": "SET", "qty": 1, "price": 24.99}]', '2026-03-02 03:00+00') -> 'total', '92.96', 'alone and in a bundle, listed twice, with a discount');
 SELECT is(pg_temp.lines('T2'), 'A 5*9.00-2.01=42.99; B 3*20.00-10.03=49.97', '... are one line a SKU, to the cent');
@@ -186,7 +186,7 @@ SELECT is(retail.record_sale('pos', 'T3', 'T1', '[{"sku": "GIFT", "qty": 3}]', '
 SELECT is(pg_temp.lines('T3'), 'N 6*0.50-0.00=3.00', '... cost what the bundle costs');
 SELECT is(retail.record_sale('pos', 'T4', 'T1', '[{"sku": "SIX", "qty": 1, "price": 70}, {"sku": "SET", "qty": 2, "price": 0}]', '2026-03-02 03:00+00') - 'order_id', '{"total": 70.00, "oversold": true, "replayed": false}', 'two bundles with one SKU, more than lies there: recorded, never refused');
 SELECT is(pg_temp.lines('T4'), 'A 8*10.00-10.00=70.00; B 2*20.00-40.00=0.00', '... a bundle that is given away');
-SELECT is(pg_temp.stock('A', 'T1') || ' ' || pg_temp.stock('B', 'T1'), '-4/0 -1/0', '... stock says what is missing');
+SELECT is(stock('A', 'T1') || ' ' || stock('B', 'T1'), '-4/0 -1/0', '... stock says what is missing');
 SELECT raises('RT011', $$ SELECT retail.record_sale('pos', 'TX', 'T1', '[{"sku": "SET", "qty": 1, "price": 24}, {"sku": "SET", "qty": 1}]') $$, 'one bundle with two prices');
 SELECT raises('RT012', $$ SELECT retail.record_sale('pos', 'TX', 'T1', '[{"sku": "SET", "qty": 1, "discount": 25.01}]') $$, 'a discount above the price');
 SELECT raises('RT010', $$ SELECT retail.record_sale('pos', 'TX', 'T1', '[{"sku": "SIX", "qty": 200000000, "price": 0}]') $$, 'too many units');
