@@ -37,8 +37,8 @@
  *	  waits for all who have added.
  * A counter belongs to the file of the table, which TRUNCATE, restore and
  * rewrite change.  Rows that are written by other means than the functions
- * are found when the counter is compared with the table, once a minute or as
- * pg_retail.stock_cache_max_age says (capacity.c).
+ * are found when the counter is compared with the table, every five minutes or
+ * as pg_retail.stock_cache_max_age says (capacity.c).
  *
  * Data structures.  A table of sets of WAYS counters; a day has its place in
  * one of them, and takes that of the earliest day there.  Nothing is raised
@@ -75,7 +75,7 @@
 #define SETS 4096
 
 /* How long a counter is not compared with the table, at most; in seconds. */
-#define COMPARE_AFTER 60
+#define COMPARE_AFTER 300
 
 /* The modes conflict as they should: see the lock conflict table of core. */
 static const LOCKMODE lock_modes[] = {RowExclusiveLock,
