@@ -1,26 +1,34 @@
 -- 37_sales_question.sql: a pick-up that a store refused never moves silently:
 -- the customer is asked, and what he answers is done.
 
+CREATE FUNCTION retail.question_options(order_id bigint, line_nos bigint[], quantities bigint[], excluded bigint[], as_of timestamptz)
+RETURNS TABLE (answer text, node text, distance_km float8, region text, ready_at timestamptz, cost numeric)
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 5000 ROWS 7 AS 'MODULE_PATHNAME', 'retail_question_options';
+COMMENT ON FUNCTION retail.question_options(bigint, bigint[], bigint[], bigint[], timestamptz) IS
+'Internal: how units of a pick-up that was refused could reach the customer without the excluded nodes, as nearest_stores() and quote_order() find out: the five nearest stores that have them, what others send to the store, and home (to the region of the store, where the order has none), each with its time and the chain''s cost. Who cannot is left out.';
+
 CREATE FUNCTION retail.pick_up_options(order_id bigint, as_of timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	WITH here AS (
-		SELECT n.latitude, n.longitude, o.channel_id FROM retail.sales_order o JOIN retail.node n ON n.node_id = o.pick_up_node_id WHERE o.order_id = $1
-	), store AS (
-		SELECT n.code, round(retail.distance_km(h.latitude, h.longitude, n.latitude, n.longitude)::numeric, 1) AS km
-		FROM retail.node n, here h
-		WHERE n.is_active AND n.can_pick_up AND coalesce(n.paused_until <= $2, true)
-			AND NOT EXISTS (SELECT FROM retail.order_exclusion x WHERE x.order_id = $1 AND x.node_id = n.node_id)
-			AND NOT EXISTS (SELECT FROM retail.open_units($1) u JOIN retail.sku k USING (sku_id) WHERE k.temperature_class <> ALL (n.temperature_classes)
-				OR u.quantity > coalesce((SELECT s.on_hand - s.reserved FROM retail.stock s WHERE s.sku_id = u.sku_id AND s.node_id = n.node_id), 0)
-					- coalesce((SELECT f.quantity FROM retail.safety_stock f WHERE f.sku_id = u.sku_id AND f.node_id = n.node_id AND (f.channel_id = h.channel_id OR f.channel_id IS NULL)
-						ORDER BY f.channel_id NULLS LAST LIMIT 1), 0))
-		ORDER BY 2 NULLS LAST, 1 LIMIT 5
-	)
-	SELECT coalesce((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('answer', 'other_store', 'node', s.code, 'distance_km', s.km)) ORDER BY s.km NULLS LAST, s.code) FROM store s), '[]')
-		|| '[{"answer": "ship_to_store"}, {"answer": "ship_home"}, {"answer": "cancel"}]'
-$$;
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	w record;
+	refund numeric;
+	spared numeric;		-- what handing the units over where they were refused would have cost
+	result jsonb;
+BEGIN
+	SELECT array_agg(u.line_no) AS numbers, array_agg(u.quantity) AS quantities, sum(u.quantity) AS units INTO w FROM retail.open_units($1) u;
+	SELECT sum(retail.line_share(l.amount, l.quantity, l.cancelled + l.returned, u.quantity)) INTO refund
+		FROM retail.open_units($1) u JOIN retail.order_line l ON l.order_id = $1 AND l.line_no = u.line_no;
+	SELECT n.unit_cost * w.units + CASE WHEN EXISTS (SELECT FROM retail.shipment s WHERE s.order_id = $1 AND s.node_id = n.node_id AND s.status <> 'cancelled') THEN 0 ELSE n.parcel_cost END INTO spared
+		FROM retail.sales_order o JOIN retail.node n ON n.node_id = o.pick_up_node_id WHERE o.order_id = $1;
+	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('answer', x.answer, 'node', x.node, 'distance_km', round(x.distance_km::numeric, 1), 'region', CASE x.answer WHEN 'ship_home' THEN x.region END,
+			'ready_at', x.ready_at, 'charge', 0.00, 'cost', x.cost, 'cost_difference', x.cost - spared)) ORDER BY x.n) INTO result
+		FROM retail.question_options($1, w.numbers, w.quantities, ARRAY(SELECT e.node_id FROM retail.order_exclusion e WHERE e.order_id = $1), as_of)
+			WITH ORDINALITY x (answer, node, distance_km, region, ready_at, cost, n);
+	RETURN coalesce(result, '[]') || jsonb_build_object('answer', 'cancel', 'refund', refund, 'cost', 0.00, 'cost_difference', -spared);
+END $$;
 COMMENT ON FUNCTION retail.pick_up_options(bigint, timestamptz) IS
-'Internal: what a customer may choose whose pick-up was refused: the five nearest other stores that have everything that waits, shipping to the store or home, cancelling.';
+'Internal: what a customer may choose whose pick-up was refused: question_options(), and to cancel. charge is what he pays more (nothing: he pays what he was told), refund what he gets back; cost is what the chain spends, cost_difference how much more than the pick-up that was refused.';
 
 CREATE FUNCTION retail.ask_customer(order_id bigint, shipment_id bigint, node_id bigint, as_of timestamptz) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -36,7 +44,8 @@ BEGIN
 			VALUES ($1, $2, $3, retail.pick_up_options($1, $4), $4, $4 + within) RETURNING x.* INTO q;
 	END IF;
 	PERFORM retail.add_order_event($1, 'pick_up_refused', $4, jsonb_build_object('question_id', q.question_id, 'shipment_id', $2, 'node', (SELECT n.code FROM retail.node n WHERE n.node_id = $3),
-		'lines', retail.open_lines($1), 'options', q.options, 'deadline', q.deadline));
+		'lines', retail.open_lines($1), 'deadline', q.deadline,
+		'options', (SELECT jsonb_agg(x.e - '{cost,cost_difference}'::text[] ORDER BY x.n) FROM jsonb_array_elements(q.options) WITH ORDINALITY x (e, n))));
 	RETURN jsonb_build_object('outcome', 'asked', 'question_id', q.question_id, 'deadline', q.deadline);
 END $$;
 COMMENT ON FUNCTION retail.ask_customer(bigint, bigint, bigint, timestamptz) IS

@@ -2,7 +2,8 @@
  *
  * nearest_stores.c
  *	  retail.nearest_stores(): where a customer could collect an order, how
- *	  far that is, when it would be ready and what it would cost the chain.
+ *	  far that is, when it would be ready and what it would cost the chain;
+ *	  and retail.question_options(): the same for what a store refused.
  *
  * Stores are asked from the nearest outwards, each like an order that is
  * quoted, until enough of them can hand the order over.  Nothing is written.
@@ -21,8 +22,12 @@
 #include "utils/builtins.h"
 
 #include "catalog/geo.h"
+#include "catalog/pg_type.h"
+#include "sales/order_reload.h"
+#include "utils/array.h"
 
 #define MAX_STORES 100
+#define OFFERED_STORES 5
 
 typedef struct Store
 {
@@ -184,6 +189,142 @@ retail_nearest_stores(PG_FUNCTION_ARGS)
 	order = ParseOrder(&arguments, true);
 	AskStores(order, pick_up, ship_to_store, max_stores,
 			  (ReturnSetInfo *) fcinfo->resultinfo, caller);
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* What a customer may choose instead of the pick-up that was refused. */
+typedef struct Offers
+{
+	const SourcingRequest *refused; /* what is left of the order to fulfil */
+	ReturnSetInfo *rsinfo;
+	MemoryContext caller;
+	MemoryContext work; /* of one offer */
+} Offers;
+
+/* Reads an argument of type bigint[]. */
+static int64 *
+KeysArgument(FunctionCallInfo fcinfo, int argument, int *n)
+{
+	Datum *elements;
+	int64 *result;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), INT8OID, sizeof(int64),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, n);
+	result = palloc(sizeof(int64) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		result[i] = DatumGetInt64(elements[i]);
+	return result;
+}
+
+/* Offers an answer if somebody can fulfil it; returns whether. */
+static bool
+Offer(const Offers *offers, const char *answer, const SourcingRequest *asked,
+	  const CatalogNode *node, double distance_km)
+{
+	MemoryContext old = MemoryContextSwitchTo(offers->work);
+	Datum values[6] = {0};
+	bool nulls[6] = {false};
+	bool can = AskStore(asked, offers->work, &values[4], &nulls[4]);
+
+	values[0] = CStringGetTextDatum(answer);
+	values[1] = CStringGetTextDatum(node ? node->code : "");
+	nulls[1] = node == NULL;
+	values[2] = Float8GetDatum(distance_km);
+	nulls[2] = isnan(distance_km);
+	values[3] = CStringGetTextDatum(asked->region ? asked->region->code : "");
+	nulls[3] = asked->region == NULL;
+	if (can)
+	{
+		MemoryContextSwitchTo(offers->caller);
+		tuplestore_putvalues(offers->rsinfo->setResult, offers->rsinfo->setDesc,
+							 values, nulls);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(offers->work);
+	return can;
+}
+
+/* Offers the nearest other stores that have what was refused. */
+static void
+OfferStores(const Offers *offers)
+{
+	int n;
+	int found = 0;
+	Store *stores = ListStores(offers->refused, &n);
+
+	for (int i = 0; i < n && found < OFFERED_STORES; i++)
+	{
+		SourcingRequest asked = *offers->refused;
+
+		if (stores[i].node == offers->refused->pick_up_node)
+			continue;
+		PickUpAt(&asked, stores[i].node);
+		found += Offer(offers, "other_store", &asked, stores[i].node,
+					   stores[i].distance_km);
+	}
+}
+
+/* Offers to send it: to the store, and home. */
+static void
+OfferShipping(const Offers *offers)
+{
+	const SourcingRequest *refused = offers->refused;
+	SourcingRequest asked = *refused;
+
+	if (!ShipToStore(&asked, refused->pick_up_node))
+		return;
+	Offer(offers, "ship_to_store", &asked, refused->pick_up_node, 0);
+	/* Nobody knows yet where home is: near the store, most likely. */
+	asked.store = NULL;
+	if (refused->region)
+	{
+		asked.region = refused->region;
+		asked.located = refused->located;
+		asked.latitude = refused->latitude;
+		asked.longitude = refused->longitude;
+	}
+	Offer(offers, "ship_home", &asked, NULL, NAN);
+}
+
+/*
+ * question_options(order_id, line_nos, quantities, excluded, as_of)
+ */
+PG_FUNCTION_INFO_V1(retail_question_options);
+Datum
+retail_question_options(PG_FUNCTION_ARGS)
+{
+	Offers offers = {.caller = CurrentMemoryContext,
+					 .rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+	ReloadedOrder *order;
+	ReloadedUnits *units;
+	int n;
+	int64 *lines = KeysArgument(fcinfo, 1, &n);
+	int n_quantities;
+	int64 *quantities = KeysArgument(fcinfo, 2, &n_quantities);
+
+	if (n == 0 || n != n_quantities)
+		elog(ERROR, "no units to ask about");
+	units = palloc(sizeof(ReloadedUnits) * n);
+	for (int i = 0; i < n; i++)
+	{
+		units[i].line_no = (int) lines[i];
+		units[i].quantity = quantities[i];
+	}
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	order = ReloadOrder(PG_GETARG_INT64(0), units, n, NULL,
+						PG_GETARG_TIMESTAMPTZ(4));
+	order->sourcing.excluded =
+		KeysArgument(fcinfo, 3, &order->sourcing.n_excluded);
+	offers.refused = &order->sourcing;
+	offers.work = AllocSetContextCreate(CurrentMemoryContext, "pg_retail offer",
+										ALLOCSET_DEFAULT_SIZES);
+	if (order->sourcing.pick_up_node)
+	{
+		OfferStores(&offers);
+		OfferShipping(&offers);
+	}
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(110);
+SELECT plan(116);
 
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT string_agg(format('%s %s %s %s', n.code, s.kind, s.status, (SELECT string_agg(k.code || l.quantity, ',' ORDER BY l.line_no) FROM retail.shipment_line l JOIN retail.sku k USING (sku_id)
@@ -34,8 +34,12 @@ SELECT is(pg_temp.refuse('P1', 'not_found', '[{"sku": "A", "qty": 2}]', 'X1'), '
 SELECT is(line_states('P1'), 'A:3=1+2+0', '... they wait');
 SELECT is(pg_temp.parcels('P1'), 'ST1 pick_up planned A1', '... and go nowhere by themselves');
 SELECT is(stock_states('A', 'ST1'), '1/1/0/7', '... stock is corrected');
-SELECT is((SELECT q.options FROM retail.order_question q), '[{"node": "ST2", "answer": "other_store", "distance_km": 11.1}, {"node": "ST5", "answer": "other_store", "distance_km": 44.5}, {"answer": "ship_to_store"}, {"answer": "ship_home"}, {"answer": "cancel"}]',
-	'... the customer may go to another store that has them, nearest first, have them sent, or do without');
+SELECT results_eq($$ SELECT o ->> 'answer', o ->> 'node', o ->> 'distance_km', to_char((o ->> 'ready_at')::timestamptz, 'DD HH24:MI'), concat_ws(' ', o ->> 'charge', o ->> 'refund', o ->> 'cost', o ->> 'cost_difference')
+		FROM retail.order_question q, jsonb_array_elements(q.options) o $$,
+	$$ VALUES ('other_store', 'ST2', '11.1', '02 04:00', '0.00 0.00 0.00'), ('other_store', 'ST5', '44.5', '02 04:00', '0.00 0.00 0.00'), ('ship_to_store', 'ST1', '0.0', '03 09:00', '0.00 6.00 6.00'),
+		('ship_home', NULL, NULL, '03 08:00', '0.00 6.00 6.00'), ('cancel', NULL, NULL, NULL, '20.00 0.00 0.00') $$,
+	'... the customer may go to another store that has them, nearest first, have them sent, or do without: when, and what it costs');
+SELECT is((SELECT count(*) FROM retail.order_event e, jsonb_array_elements(e.detail -> 'options') o WHERE e.kind = 'pick_up_refused' AND o ?| '{cost,cost_difference}'), 0::bigint, '... what it costs the chain is none of his business');
 SELECT is(pg_temp.question('P1'), 'open 03 03:00', '... within a day');
 SELECT is(events('P1'), 'placed rejected pick_up_refused', '... an event tells whoever asks him');
 SELECT is((SELECT e.detail - '{question_id,shipment_id,options}'::text[] FROM retail.order_event e WHERE e.kind = 'pick_up_refused'), '{"node": "ST1", "lines": [{"qty": 2, "sku": "A"}], "deadline": "2026-03-03T03:00:00+00:00"}', '... with all he must know');
@@ -143,6 +147,22 @@ SELECT is(pg_temp.refuse('N3', 'damaged'), '1 asked');
 SELECT is(retail.cancel_order('mp', 'N3', as_of => '2026-03-02 04:00+00') ->> 'status', 'cancelled', 'the customer cancels instead of answering');
 SELECT is(pg_temp.question('N3'), 'withdrawn 03 03:00', '... which withdraws the question');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
+
+-- ---- what is offered can be had ------------------------------------------------------------------------
+
+SELECT retail.put_node('ST1', '一店', 'store', 'CN', 31.0, 121, can_ship => false, can_pick_up => true, temperature_classes => '{ambient,chilled}', parcel_cost => 1, unit_cost => 0.50) \g /dev/null
+SELECT retail.put_node('ST2', '二店', 'store', 'CN', 31.1, 121, can_ship => false, can_pick_up => true, temperature_classes => '{ambient,chilled}', parcel_cost => 3) \g /dev/null
+SELECT retail.receive_stock('R3', 'ST1', '[{"sku": "A", "qty": 9}, {"sku": "M", "qty": 2}]', '2026-03-01 00:00+00'), retail.resume_node('WH'), retail.receive_stock('R4', 'WH', '[{"sku": "A", "qty": 9}]', '2026-03-01 00:00+00') \g /dev/null
+CREATE FUNCTION pg_temp.offers(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT string_agg(concat_ws(' ', o ->> 'answer', o ->> 'node', o ->> 'cost_difference', o ->> 'refund'), '; ' ORDER BY n)
+	FROM retail.order_question q, jsonb_array_elements(q.options) WITH ORDINALITY x (o, n) WHERE q.order_id = order_id($1) AND q.state = 'open' $$;
+SELECT pg_temp.place('D1', '[{"sku": "A", "qty": 4}]'), pg_temp.place('D2', '[{"sku": "M", "qty": 2}]') \g /dev/null
+SELECT is(pg_temp.refuse('D2', 'damaged'), '2 asked', 'what nobody else has is refused');
+SELECT is(pg_temp.offers('D2'), 'cancel -2.00 8.00', '... all that is left is the money');
+SELECT is(pg_temp.refuse('D1', 'damaged'), '4 asked', 'a whole pick-up');
+SELECT is(pg_temp.offers('D1'), 'other_store ST2 0.00; other_store ST5 -3.00; ship_to_store ST1 5.00; ship_home 5.00; cancel -3.00 40.00', '... the nearest costs as much, the others less or more');
+SELECT is((SELECT (o ->> 'ready_at')::timestamptz FROM retail.order_question q, jsonb_array_elements(q.options) o WHERE q.order_id = order_id('D1') AND o ->> 'answer' = 'ship_to_store'),
+	(retail.answer_question('mp', 'D1', 'ship_to_store', as_of => '2026-03-02 03:00+00') ->> 'promised_at')::timestamptz, '... and he gets it when he was told');
 
 -- ---- bad input and who may --------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ COMMENT ON COLUMN retail.order_question.question_id IS 'Surrogate key.';
 COMMENT ON COLUMN retail.order_question.order_id IS 'The order.';
 COMMENT ON COLUMN retail.order_question.shipment_id IS 'The pick-up that was refused last.';
 COMMENT ON COLUMN retail.order_question.node_id IS 'The node that refused.';
-COMMENT ON COLUMN retail.order_question.options IS 'What may be answered, computed when asked: [{"answer", "node"?, "distance_km"?, "promised_at"?}].';
+COMMENT ON COLUMN retail.order_question.options IS 'What may be answered, computed when asked: [{"answer", "node"?, "distance_km"?, "region"? (ship_home: for which ready_at is), "ready_at"?, "charge" (customer pays more) or "refund", "cost" (of the chain), "cost_difference" (to the pick-up that was refused)}].';
 COMMENT ON COLUMN retail.order_question.state IS 'open, answered, expired (no answer by the deadline) or withdrawn (the units were cancelled, or settled by a person).';
 COMMENT ON COLUMN retail.order_question.asked_at IS 'When it was asked.';
 COMMENT ON COLUMN retail.order_question.deadline IS 'Until when an answer is waited for.';
