@@ -85,6 +85,31 @@
 #define database_is_invalid_compat(dbform) ((dbform)->datconnlimit == -2)
 #endif
 
+/* 16 can insert into summarizing indexes only; 18 can check an update. */
+#include "executor/executor.h"
+#if PG_VERSION_NUM >= 160000
+#define exec_insert_index_tuples_compat(target, slot, estate, no_error, lost, \
+										arbiters)                             \
+	ExecInsertIndexTuples((target), (slot), (estate), false, (no_error),      \
+						  (lost), (arbiters), false)
+#else
+#define exec_insert_index_tuples_compat(target, slot, estate, no_error, lost, \
+										arbiters)                             \
+	ExecInsertIndexTuples((target), (slot), (estate), false, (no_error),      \
+						  (lost), (arbiters))
+#endif
+#if PG_VERSION_NUM >= 180000
+#define exec_check_index_constraints_compat(target, slot, estate, taken_by, \
+											arbiters)                       \
+	ExecCheckIndexConstraints((target), (slot), (estate), (taken_by), NULL, \
+							  (arbiters))
+#else
+#define exec_check_index_constraints_compat(target, slot, estate, taken_by, \
+											arbiters)                       \
+	ExecCheckIndexConstraints((target), (slot), (estate), (taken_by),       \
+							  (arbiters))
+#endif
+
 /* 18 lets a module say its name and version. */
 #if PG_VERSION_NUM >= 180000
 #define RETAIL_MODULE_MAGIC(module_version) \

@@ -4,9 +4,8 @@
  *	  Writes decided orders: headers, lines, parcels, reservations, traces
  *	  and events, the stock counters last.
  *
- * Everything is written for many orders at once, with one statement for all
- * rows of a table or two; a single order is a set of one.  Rows travel as
- * one argument of type record[] (RetailRowShape).  The rows of one order are
+ * Everything is written for many orders at once, all rows of a table together
+ * (table_insert.c); a single order is a set of one.  The rows of one order are
  * written here and nowhere else, so the hot tables have no foreign keys among
  * them; check_sales_integrity() looks for orphans.
  *
@@ -23,89 +22,104 @@
 
 #include "allocation/capacity.h"
 #include "allocation/shadow.h"
+#include "foundation/table_insert.h"
 #include "sales/backorder.h"
 #include "sales/order_bundle.h"
 
-static RetailRowShape order_shape = {
+/* The rows of an order, as this file writes them. */
+static RetailTable order_table = {
+	"sales_order",
 	18,
-	{INT8OID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID, FLOAT8OID,
-	 FLOAT8OID, JSONBOID, INT8OID, TEXTOID, TIMESTAMPTZOID, NUMERICOID,
-	 NUMERICOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+	{{"channel_id", INT8OID},
+	 {"external_no", TEXTOID},
+	 {"request_hash", BYTEAOID},
+	 {"member_id", INT8OID},
+	 {"fulfilment", TEXTOID},
+	 {"region_id", INT8OID},
+	 {"latitude", FLOAT8OID},
+	 {"longitude", FLOAT8OID},
+	 {"recipient", JSONBOID},
+	 {"pick_up_node_id", INT8OID},
+	 {"payment_state", TEXTOID},
+	 {"payment_due_at", TIMESTAMPTZOID},
+	 {"goods_total", NUMERICOID},
+	 {"discount_total", NUMERICOID},
+	 {"freight_total", NUMERICOID},
+	 {"total", NUMERICOID},
+	 {"promised_at", TIMESTAMPTZOID},
+	 {"placed_at", TIMESTAMPTZOID}},
+	"order_id",
+	2};
 
-static RetailStatement insert_orders = {
-	"INSERT INTO retail.sales_order (channel_id, external_no, request_hash, member_id, fulfilment, region_id, latitude,"
-	" longitude, recipient, pick_up_node_id, payment_state, payment_due_at, goods_total, discount_total, freight_total, total,"
-	" promised_at, placed_at)"
-	" SELECT * FROM unnest($1) AS o (channel_id bigint, external_no text, request_hash bytea, member_id bigint, fulfilment text,"
-	" region_id bigint, latitude float8, longitude float8, recipient jsonb, pick_up_node_id bigint, payment_state text,"
-	" payment_due_at timestamptz, goods_total numeric(14,2), discount_total numeric(14,2), freight_total numeric(14,2),"
-	" total numeric(14,2), promised_at timestamptz, placed_at timestamptz)"
-	" ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING order_id, channel_id, external_no",
-	1,
-	{RECORDARRAYOID}};
+static RetailTable line_table = {"order_line",
+								 9,
+								 {{"order_id", INT8OID},
+								  {"line_no", INT4OID},
+								  {"sku_id", INT8OID},
+								  {"quantity", INT8OID},
+								  {"unit_price", NUMERICOID},
+								  {"discount", NUMERICOID},
+								  {"amount", NUMERICOID},
+								  {"allocated", INT8OID},
+								  {"backordered", INT8OID}}};
 
-static RetailRowShape line_shape = {8,
-									{INT8OID, INT4OID, INT8OID, INT8OID,
-									 NUMERICOID, NUMERICOID, NUMERICOID,
-									 INT8OID}};
+static RetailTable event_table = {"order_event",
+								  5,
+								  {{"order_id", INT8OID},
+								   {"kind", TEXTOID},
+								   {"occurred_at", TIMESTAMPTZOID},
+								   {"actor", TEXTOID},
+								   {"detail", JSONBOID}}};
 
-static RetailRowShape event_shape = {
-	4, {INT8OID, TIMESTAMPTZOID, TEXTOID, INT4OID}};
+static RetailTable shipment_table = {"shipment",
+									 13,
+									 {{"order_id", INT8OID},
+									  {"node_id", INT8OID},
+									  {"kind", TEXTOID},
+									  {"carrier_service_id", INT8OID},
+									  {"zone", TEXTOID},
+									  {"distance_km", FLOAT8OID},
+									  {"weight_g", INT8OID},
+									  {"freight_cost", NUMERICOID},
+									  {"handling_cost", NUMERICOID},
+									  {"ship_by", TIMESTAMPTZOID},
+									  {"promised_at", TIMESTAMPTZOID},
+									  {"planned_at", TIMESTAMPTZOID},
+									  {"to_node_id", INT8OID}},
+									 "shipment_id"};
 
-static RetailStatement insert_lines = {
-	"WITH event AS (INSERT INTO retail.order_event (order_id, kind, occurred_at, actor, detail)"
-	" SELECT e.order_id, 'placed', e.occurred_at, e.actor, pg_catalog.jsonb_build_object('parcels', e.parcels)"
-	" FROM unnest($2) AS e (order_id bigint, occurred_at timestamptz, actor text, parcels int))"
-	" INSERT INTO retail.order_line (order_id, line_no, sku_id, quantity, unit_price, discount, amount, allocated, backordered)"
-	" SELECT l.*, l.quantity - l.allocated FROM unnest($1) AS l (order_id bigint, line_no int, sku_id bigint, quantity bigint,"
-	" unit_price numeric(14,2), discount numeric(14,2), amount numeric(14,2), allocated bigint)",
-	2,
-	{RECORDARRAYOID, RECORDARRAYOID}};
+static RetailTable content_table = {"shipment_line",
+									5,
+									{{"shipment_id", INT8OID},
+									 {"order_id", INT8OID},
+									 {"line_no", INT4OID},
+									 {"sku_id", INT8OID},
+									 {"quantity", INT8OID}}};
 
-static RetailRowShape shipment_shape = {
-	12,
-	{INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, FLOAT8OID, INT8OID,
-	 NUMERICOID, NUMERICOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+static RetailTable reservation_table = {"reservation",
+										11,
+										{{"sku_id", INT8OID},
+										 {"node_id", INT8OID},
+										 {"quantity", INT8OID},
+										 {"open_quantity", INT8OID},
+										 {"state", TEXTOID},
+										 {"expires_at", TIMESTAMPTZOID},
+										 {"order_id", INT8OID},
+										 {"line_no", INT4OID},
+										 {"shipment_id", INT8OID},
+										 {"created_at", TIMESTAMPTZOID},
+										 {"changed_at", TIMESTAMPTZOID}}};
 
-/* RETURNING keeps the order of the rows that a plain INSERT ... SELECT wrote. */
-static RetailStatement insert_shipments = {
-	"INSERT INTO retail.shipment (order_id, node_id, kind, carrier_service_id, zone, distance_km, weight_g,"
-	" freight_cost, handling_cost, ship_by, promised_at, planned_at)"
-	" SELECT * FROM unnest($1) AS s (order_id bigint, node_id bigint, kind text, carrier_service_id bigint, zone text,"
-	" distance_km float8, weight_g bigint, freight_cost numeric(14,2), handling_cost numeric(14,2), ship_by timestamptz,"
-	" promised_at timestamptz, planned_at timestamptz) RETURNING shipment_id",
-	1,
-	{RECORDARRAYOID}};
-
-static RetailStatement address_shipments = {
-	"UPDATE retail.shipment s SET to_node_id = $2 WHERE s.shipment_id = ANY ($1) AND s.kind = 'ship_to_store'",
-	2,
-	{INT8ARRAYOID, INT8OID}};
-
-static RetailRowShape piece_shape = {8,
-									 {INT8OID, INT8OID, INT4OID, INT8OID,
-									  INT8OID, INT8OID, TIMESTAMPTZOID,
-									  TIMESTAMPTZOID}};
-
-static RetailRowShape decision_shape = {8,
-										{INT8OID, TIMESTAMPTZOID, INT8OID,
-										 NUMERICOID, NUMERICOID, BOOLOID,
-										 INT4OID, JSONBOID}};
-
-static RetailStatement insert_pieces = {
-	"WITH piece AS MATERIALIZED (SELECT * FROM unnest($1) AS p (shipment_id bigint, order_id bigint, line_no int, sku_id bigint,"
-	" quantity bigint, node_id bigint, expires_at timestamptz, as_of timestamptz)),"
-	" reserved AS (INSERT INTO retail.reservation (sku_id, node_id, quantity, open_quantity, state, expires_at, order_id, line_no,"
-	" shipment_id, created_at, changed_at)"
-	" SELECT p.sku_id, p.node_id, p.quantity, p.quantity, CASE WHEN p.expires_at IS NULL THEN 'committed' ELSE 'held' END,"
-	" p.expires_at, p.order_id, p.line_no, p.shipment_id, p.as_of, p.as_of FROM piece p),"
-	" decision AS (INSERT INTO retail.allocation_decision (order_id, decided_at, policy_id, cost, lower_bound, is_exact, n_parcels, trace)"
-	" SELECT * FROM unnest($2) AS d (order_id bigint, decided_at timestamptz, policy_id bigint, cost numeric(14,2),"
-	" lower_bound numeric(14,2), is_exact boolean, n_parcels int, trace jsonb))"
-	" INSERT INTO retail.shipment_line (shipment_id, order_id, line_no, sku_id, quantity)"
-	" SELECT p.shipment_id, p.order_id, p.line_no, p.sku_id, p.quantity FROM piece p",
-	2,
-	{RECORDARRAYOID, RECORDARRAYOID}};
+static RetailTable decision_table = {"allocation_decision",
+									 8,
+									 {{"order_id", INT8OID},
+									  {"decided_at", TIMESTAMPTZOID},
+									  {"policy_id", INT8OID},
+									  {"cost", NUMERICOID},
+									  {"lower_bound", NUMERICOID},
+									  {"is_exact", BOOLOID},
+									  {"n_parcels", INT4OID},
+									  {"trace", JSONBOID}}};
 
 static RetailStatement mark_expired = {
 	"SELECT sku_id, node_id, quantity FROM retail.mark_expired($1, $2, $3)",
@@ -134,9 +148,19 @@ CompletePlacement(Placement *p)
 		p->order->goods_total - p->order->discount_total + p->freight == 0;
 }
 
-/* Forms the row of an order. */
-static Datum
-OrderRow(const Placement *p)
+/* Says whether an order of this channel has this number already. */
+bool
+OrderNumberIsTaken(int64 channel_id, const char *external_no)
+{
+	Datum key[2] = {Int64GetDatum(channel_id),
+					CStringGetTextDatum(external_no)};
+
+	return RetailKeyIsTaken(&order_table, key);
+}
+
+/* Adds the row of an order. */
+static void
+AddOrderRow(RetailRows *rows, const Placement *p)
 {
 	const OrderRequest *order = p->order;
 	const SourcingRequest *s = &order->sourcing;
@@ -175,100 +199,114 @@ OrderRow(const Placement *p)
 	nulls[9] = !counter;
 	nulls[11] = !due;
 	nulls[16] = p->promised_at == DT_NOBEGIN;
-	return RetailRow(&order_shape, values, nulls);
+	RetailRowsAdd(rows, values, nulls);
 }
 
 /* Writes the order rows; order_id stays 0 where a number is taken. */
 static int
 WriteOrderRows(Placement **placements, int n)
 {
-	Datum *rows = palloc(sizeof(Datum) * n);
-	Datum argument;
-	uint64 row = 0;
+	RetailRows *rows = RetailRowsMake(&order_table, n);
+	int64 *keys = palloc(sizeof(int64) * n);
+	int written;
 
 	for (int i = 0; i < n; i++)
-		rows[i] = OrderRow(placements[i]);
-	argument = RetailRowArray(rows, n);
-	RetailExecute(&insert_orders, &argument, NULL, false,
-				  SPI_OK_INSERT_RETURNING);
-	/* What was written comes back in the order in which it went in. */
+		AddOrderRow(rows, placements[i]);
+	written = RetailRowsInsert(rows, keys);
 	for (int i = 0; i < n; i++)
+		placements[i]->order_id = keys[i];
+	return written;
+}
+
+/* Makes what the first event of an order tells. */
+static Datum
+PlacedDetail(int n_parcels)
+{
+	static char key[] = "parcels";
+	JsonbParseState *state = NULL;
+	JsonbValue value;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value.type = jbvString;
+	value.val.string.val = key;
+	value.val.string.len = strlen(key);
+	pushJsonbValue(&state, WJB_KEY, &value);
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric(n_parcels);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	return JsonbPGetDatum(
+		JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+/* Adds the lines of an order. */
+static void
+AddLineRows(RetailRows *rows, const Placement *p)
+{
+	const SourcingRequest *s = &p->order->sourcing;
+	const SolverPlan *plan = &p->result.plan;
+	int64 *allocated = palloc0(sizeof(int64) * s->n_lines);
+
+	for (int i = 0; i < plan->n_pieces; i++)
+		allocated[plan->pieces[i].line] += plan->pieces[i].quantity;
+	for (int i = 0; i < s->n_lines; i++)
 	{
-		Placement *p = placements[i];
+		const OrderLinePrice *price = &p->order->prices[i];
+		int64 quantity = s->lines[i].quantity;
+		Datum values[9] = {
+			Int64GetDatum(p->order_id),
+			Int32GetDatum(s->lines[i].line_no),
+			Int64GetDatum(s->lines[i].sku_id),
+			Int64GetDatum(quantity),
+			RetailCentsToNumeric(price->unit_price),
+			RetailCentsToNumeric(price->discount),
+			RetailCentsToNumeric(quantity * price->unit_price -
+								 price->discount),
+			Int64GetDatum(allocated[i]),
+			Int64GetDatum(quantity - allocated[i])};
 
-		p->order_id = 0;
-		if (row < SPI_processed &&
-			RetailCellInt64(row, 2, NULL) == p->order->sourcing.channel->id &&
-			strcmp(RetailCellText(row, 3), p->external_no) == 0)
-			p->order_id = RetailCellInt64(row++, 1, NULL);
+		RetailRowsAdd(rows, values, NULL);
 	}
-	if (row != SPI_processed)
-		elog(ERROR, "orders were not written in their order");
-	return (int) row;
+	pfree(allocated);
 }
 
 /* Writes the lines of the orders, and the first event of each. */
 static void
 WriteLines(Placement **placements, int n)
 {
-	int n_lines = 0;
-	int line = 0;
-	Datum *lines;
-	Datum *events = palloc(sizeof(Datum) * n);
-	Datum arguments[2];
+	RetailRows *events = RetailRowsMake(&event_table, n);
+	RetailRows *lines = RetailRowsMake(&line_table, n * 4);
+	Datum placed = CStringGetTextDatum("placed");
 
-	for (int i = 0; i < n; i++)
-		n_lines += placements[i]->order->sourcing.n_lines;
-	lines = palloc(sizeof(Datum) * n_lines);
 	for (int i = 0; i < n; i++)
 	{
 		const Placement *p = placements[i];
-		const SourcingRequest *s = &p->order->sourcing;
-		const SolverPlan *plan = &p->result.plan;
-		int64 *allocated = palloc0(sizeof(int64) * s->n_lines);
-		Datum event[4] = {
-			Int64GetDatum(p->order_id), TimestampTzGetDatum(s->as_of),
-			CStringGetTextDatum(p->actor), Int32GetDatum(plan->n_parcels)};
+		Datum event[5] = {
+			Int64GetDatum(p->order_id), placed,
+			TimestampTzGetDatum(p->order->sourcing.as_of),
+			CStringGetTextDatum(p->actor),
+			PlacedDetail(p->result.plan.n_parcels)};
 
-		events[i] = RetailRow(&event_shape, event, NULL);
-		for (int j = 0; j < plan->n_pieces; j++)
-			allocated[plan->pieces[j].line] += plan->pieces[j].quantity;
-		for (int j = 0; j < s->n_lines; j++)
-		{
-			const OrderLinePrice *price = &p->order->prices[j];
-			int64 quantity = s->lines[j].quantity;
-			Datum values[8] = {
-				Int64GetDatum(p->order_id),
-				Int32GetDatum(s->lines[j].line_no),
-				Int64GetDatum(s->lines[j].sku_id),
-				Int64GetDatum(quantity),
-				RetailCentsToNumeric(price->unit_price),
-				RetailCentsToNumeric(price->discount),
-				RetailCentsToNumeric(quantity * price->unit_price -
-									 price->discount),
-				Int64GetDatum(allocated[j])};
-
-			lines[line++] = RetailRow(&line_shape, values, NULL);
-		}
+		RetailRowsAdd(events, event, NULL);
+		AddLineRows(lines, p);
 	}
-	arguments[0] = RetailRowArray(lines, n_lines);
-	arguments[1] = RetailRowArray(events, n);
-	RetailExecute(&insert_lines, arguments, NULL, false, SPI_OK_INSERT);
+	RetailRowsInsert(events, NULL);
+	RetailRowsInsert(lines, NULL);
 }
 
-/* Forms the row of one planned parcel. */
-static Datum
-ShipmentRow(const ParcelSet *set, int parcel)
+/* Adds the row of one planned parcel. */
+static void
+AddShipmentRow(RetailRows *rows, const ParcelSet *set, int parcel)
 {
 	const SourcingRequest *s = set->request;
 	const SolverParcel *plan = &set->result->plan.parcels[parcel];
 	const SourcingCandidate *candidate = &set->result->candidates[plan->node];
-	bool nulls[12] = {false};
-	Datum values[12] = {0};
+	const char *kind = ParcelKind(s, candidate);
+	bool nulls[13] = {false};
+	Datum values[13] = {0};
 
 	values[0] = Int64GetDatum(set->order_id);
 	values[1] = Int64GetDatum(candidate->node->id);
-	values[2] = CStringGetTextDatum(ParcelKind(s, candidate));
+	values[2] = CStringGetTextDatum(kind);
 	if (candidate->collected)
 		nulls[3] = nulls[4] = true;
 	else
@@ -284,74 +322,67 @@ ShipmentRow(const ParcelSet *set, int parcel)
 	values[9] = TimestampTzGetDatum(candidate->departure);
 	values[10] = TimestampTzGetDatum(ParcelPromise(s, set->result, parcel));
 	values[11] = TimestampTzGetDatum(s->as_of);
-	return RetailRow(&shipment_shape, values, nulls);
+	nulls[12] = !s->store || strcmp(kind, "ship_to_store") != 0;
+	if (!nulls[12])
+		values[12] = Int64GetDatum(s->store->id);
+	RetailRowsAdd(rows, values, nulls);
 }
 
 /* Writes the planned parcels and remembers their keys. */
 static void
 WriteShipments(ParcelSet *sets, int n)
 {
-	int n_parcels = 0;
-	int parcel = 0;
-	Datum *rows;
-	Datum argument;
+	RetailRows *rows = RetailRowsMake(&shipment_table, n * 2);
+	int64 *keys;
 
-	for (int i = 0; i < n; i++)
-		n_parcels += sets[i].result->plan.n_parcels;
-	rows = palloc(sizeof(Datum) * n_parcels);
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < sets[i].result->plan.n_parcels; j++)
-			rows[parcel++] = ShipmentRow(&sets[i], j);
-	argument = RetailRowArray(rows, n_parcels);
-	RetailExecute(&insert_shipments, &argument, NULL, false,
-				  SPI_OK_INSERT_RETURNING);
-	if (SPI_processed != (uint64) n_parcels)
-		elog(ERROR, "%d parcels planned, " UINT64_FORMAT " written", n_parcels,
-			 SPI_processed);
-	parcel = 0;
+			AddShipmentRow(rows, &sets[i], j);
+	keys = palloc(sizeof(int64) * Max(rows->n, 1));
+	RetailRowsInsert(rows, keys);
 	for (int i = 0; i < n; i++)
 	{
-		int count = sets[i].result->plan.n_parcels;
-
-		sets[i].shipment_ids = palloc(sizeof(int64) * count);
-		for (int j = 0; j < count; j++)
-			sets[i].shipment_ids[j] = RetailCellInt64(parcel++, 1, NULL);
+		sets[i].shipment_ids = keys;
+		keys += sets[i].result->plan.n_parcels;
 	}
-	for (int i = 0; i < n; i++)
-		if (sets[i].request->store)
-		{
-			Datum values[2] = {RetailInt64Array(sets[i].shipment_ids,
-												sets[i].result->plan.n_parcels),
-							   Int64GetDatum(sets[i].request->store->id)};
-
-			RetailExecute(&address_shipments, values, NULL, false,
-						  SPI_OK_UPDATE);
-		}
 }
 
-/* Forms the row of a piece: of its parcel's contents and its reservation. */
-static Datum
-PieceRow(const ParcelSet *set, const SolverPiece *piece)
+/* Adds the rows of a piece: of its parcel's contents and its reservation. */
+static void
+AddPieceRows(RetailRows *contents, RetailRows *reservations,
+			 const ParcelSet *set, const SolverPiece *piece, Datum state)
 {
 	const SourcingRequest *s = set->request;
 	int node = set->result->plan.parcels[piece->parcel].node;
-	bool nulls[8] = {false};
-	Datum values[8] = {Int64GetDatum(set->shipment_ids[piece->parcel]),
-					   Int64GetDatum(set->order_id),
-					   Int32GetDatum(s->lines[piece->line].line_no),
-					   Int64GetDatum(s->lines[piece->line].sku_id),
-					   Int64GetDatum(piece->quantity),
-					   Int64GetDatum(set->result->candidates[node].node->id),
-					   TimestampTzGetDatum(set->expires_at),
-					   TimestampTzGetDatum(s->as_of)};
+	Datum shipment_id = Int64GetDatum(set->shipment_ids[piece->parcel]);
+	Datum order_id = Int64GetDatum(set->order_id);
+	Datum line_no = Int32GetDatum(s->lines[piece->line].line_no);
+	Datum sku_id = Int64GetDatum(s->lines[piece->line].sku_id);
+	Datum quantity = Int64GetDatum(piece->quantity);
+	Datum as_of = TimestampTzGetDatum(s->as_of);
+	Datum content[5] = {shipment_id, order_id, line_no, sku_id, quantity};
+	Datum reservation[11] = {
+		sku_id,
+		Int64GetDatum(set->result->candidates[node].node->id),
+		quantity,
+		quantity,
+		state,
+		TimestampTzGetDatum(set->expires_at),
+		order_id,
+		line_no,
+		shipment_id,
+		as_of,
+		as_of};
+	bool nulls[11] = {false};
 
-	nulls[6] = !set->expires;
-	return RetailRow(&piece_shape, values, nulls);
+	nulls[5] = !set->expires;
+	RetailRowsAdd(contents, content, NULL);
+	RetailRowsAdd(reservations, reservation, nulls);
 }
 
-/* Forms the row of a decision with its trace. */
-static Datum
-DecisionRow(const ParcelSet *set)
+/* Adds the row of a decision with its trace. */
+static void
+AddDecisionRow(RetailRows *rows, const ParcelSet *set)
 {
 	const SourcingRequest *s = set->request;
 	const SolverPlan *plan = &set->result->plan;
@@ -366,33 +397,31 @@ DecisionRow(const ParcelSet *set)
 		Int32GetDatum(plan->n_parcels),
 		DirectFunctionCall1(jsonb_in, CStringGetDatum(trace))};
 
-	return RetailRow(&decision_shape, values, NULL);
+	RetailRowsAdd(rows, values, NULL);
 }
 
 /* Writes the contents of the parcels, their reservations and the decisions. */
 static void
 WritePieces(const ParcelSet *sets, int n)
 {
-	int n_pieces = 0;
-	int piece = 0;
-	Datum *pieces;
-	Datum *decisions = palloc(sizeof(Datum) * n);
-	Datum arguments[2];
+	RetailRows *contents = RetailRowsMake(&content_table, n * 4);
+	RetailRows *reservations = RetailRowsMake(&reservation_table, n * 4);
+	RetailRows *decisions = RetailRowsMake(&decision_table, n);
+	Datum held = CStringGetTextDatum("held");
+	Datum committed = CStringGetTextDatum("committed");
 
-	for (int i = 0; i < n; i++)
-		n_pieces += sets[i].result->plan.n_pieces;
-	pieces = palloc(sizeof(Datum) * n_pieces);
 	for (int i = 0; i < n; i++)
 	{
 		const SolverPlan *plan = &sets[i].result->plan;
 
 		for (int j = 0; j < plan->n_pieces; j++)
-			pieces[piece++] = PieceRow(&sets[i], &plan->pieces[j]);
-		decisions[i] = DecisionRow(&sets[i]);
+			AddPieceRows(contents, reservations, &sets[i], &plan->pieces[j],
+						 sets[i].expires ? held : committed);
+		AddDecisionRow(decisions, &sets[i]);
 	}
-	arguments[0] = RetailRowArray(pieces, n_pieces);
-	arguments[1] = RetailRowArray(decisions, n);
-	RetailExecute(&insert_pieces, arguments, NULL, false, SPI_OK_INSERT);
+	RetailRowsInsert(contents, NULL);
+	RetailRowsInsert(reservations, NULL);
+	RetailRowsInsert(decisions, NULL);
 }
 
 /*

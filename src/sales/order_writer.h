@@ -54,6 +54,7 @@ typedef enum Outcome
 	NO_PLAN /* nobody can fulfil it */
 } Outcome;
 
+extern bool OrderNumberIsTaken(int64 channel_id, const char *external_no);
 extern int64 PlanFreight(const SolverPlan *plan);
 extern void CompletePlacement(Placement *p);
 extern Outcome

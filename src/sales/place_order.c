@@ -325,7 +325,7 @@ retail_place_order(PG_FUNCTION_ARGS)
 	SPI_connect();
 	/* A retry is answered even when the catalogue has changed since. */
 	channel = CatalogChannelByCode(RetailCatalogGet(), arguments.channel);
-	if (channel == NULL ||
+	if (channel == NULL || !OrderNumberIsTaken(channel->id, p.external_no) ||
 		!FindOrder(arguments.channel, channel->id, &p, &content, answer, nulls,
 				   context))
 	{

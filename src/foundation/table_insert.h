@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_insert.h
+ *	  Rows that C writes into a hot table, many at once.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#ifndef PG_RETAIL_TABLE_INSERT_H
+#define PG_RETAIL_TABLE_INSERT_H
+
+#include "retail.h"
+
+#define RETAIL_MAX_COLUMNS 20
+
+typedef struct RetailColumn
+{
+	const char *name;
+	Oid type;
+} RetailColumn;
+
+/* A hot table as its one writer knows it; the other columns have defaults. */
+typedef struct RetailTable
+{
+	const char *name; /* in schema retail */
+	int n;
+	RetailColumn columns[RETAIL_MAX_COLUMNS]; /* what every row brings */
+	const char *key; /* bigint whose values are handed back, or NULL */
+	int n_unique;	 /* the first columns are a unique key that may be taken */
+	struct TablePlan *plan; /* made at first use */
+} RetailTable;
+
+/* Rows on their way into a table. */
+typedef struct RetailRows
+{
+	RetailTable *table;
+	int n;
+	int room;
+	Datum *values; /* n rows of table->n columns */
+	bool *nulls;
+} RetailRows;
+
+extern bool retail_direct_inserts;
+
+extern void RetailTableInit(void);
+extern RetailRows *RetailRowsMake(RetailTable *table, int room);
+extern void
+RetailRowsAdd(RetailRows *rows, const Datum *values, const bool *nulls);
+extern int RetailRowsInsert(RetailRows *rows, int64 *keys);
+extern bool RetailKeyIsTaken(RetailTable *table, const Datum *key);
+
+#endif /* PG_RETAIL_TABLE_INSERT_H */
