@@ -184,20 +184,33 @@ CostAlone(const SolverProblem *problem, int candidate)
 	return result;
 }
 
-/* Orders alternatives: fewest missing lines, then cheapest. */
-static int
-CompareAlternatives(const void *a, const void *b)
+/* Is an alternative better: fewer missing lines, then cheaper? */
+static bool
+IsBetter(const Alternative *left, const Alternative *right)
 {
-	const Alternative *left = a;
-	const Alternative *right = b;
-
 	if (left->missing != right->missing)
-		return left->missing - right->missing;
+		return left->missing < right->missing;
 	if (left->possible != right->possible)
-		return left->possible ? -1 : 1;
+		return left->possible;
 	if (left->cost != right->cost)
-		return left->cost < right->cost ? -1 : 1;
-	return left->candidate - right->candidate;
+		return left->cost < right->cost;
+	return left->candidate < right->candidate;
+}
+
+/* Keeps an alternative among the best, in their order; returns their number. */
+static int
+KeepBest(Alternative *best, int n, const Alternative *alternative)
+{
+	int i;
+
+	if (n == MAX_ALTERNATIVES && !IsBetter(alternative, &best[n - 1]))
+		return n;
+	if (n < MAX_ALTERNATIVES)
+		n++;
+	for (i = n - 1; i > 0 && IsBetter(alternative, &best[i - 1]); i--)
+		best[i] = best[i - 1];
+	best[i] = *alternative;
+	return n;
 }
 
 /* Appends one alternative with the reason why it lost. */
@@ -263,30 +276,42 @@ static void
 AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
 				   const SourcingResult *result)
 {
-	Alternative *alternatives =
-		palloc(sizeof(Alternative) * Max(result->n_candidates, 1));
+	Alternative best[MAX_ALTERNATIVES + 1];
+	Alternative nearest = {-1};
 	bool *chosen = palloc0(Max(result->n_candidates, 1));
 	int n = 0;
 
 	for (int i = 0; i < result->plan.n_parcels; i++)
 		chosen[result->plan.parcels[i].node] = true;
 	for (int c = 0; c < result->n_candidates; c++)
-		if (!(chosen[c] && result->plan.n_parcels == 1))
-			alternatives[n++] = CostAlone(&result->problem, c);
-	qsort(alternatives, n, sizeof(Alternative), CompareAlternatives);
+	{
+		Alternative alternative;
+
+		if (chosen[c] && result->plan.n_parcels == 1)
+			continue;
+		alternative = CostAlone(&result->problem, c);
+		if (result->problem.nodes[c].preferred)
+			nearest = alternative;
+		n = KeepBest(best, n, &alternative);
+	}
+	/* The nearest is told of wherever it ranks: people ask for it. */
+	if (nearest.candidate >= 0)
+	{
+		bool told = false;
+
+		for (int i = 0; i < n; i++)
+			told = told || best[i].candidate == nearest.candidate;
+		if (!told)
+			best[n++] = nearest;
+	}
 	appendStringInfoString(buffer, ",\"alternatives\":[");
 	for (int i = 0; i < n; i++)
 	{
-		/* The nearest is told of wherever it ranks: people ask for it. */
-		if (i >= MAX_ALTERNATIVES &&
-			!result->problem.nodes[alternatives[i].candidate].preferred)
-			continue;
 		if (i)
 			appendStringInfoChar(buffer, ',');
-		AppendAlternative(buffer, request, result, &alternatives[i]);
+		AppendAlternative(buffer, request, result, &best[i]);
 	}
 	appendStringInfoChar(buffer, ']');
-	pfree(alternatives);
 	pfree(chosen);
 }
 

@@ -378,6 +378,7 @@ LoadNodes(RetailCatalog *catalog)
 		int64 id = RetailCellInt64(row, 1, NULL);
 		CatalogNode *node = hash_search(catalog->nodes, &id, HASH_ENTER, NULL);
 
+		node->index = catalog->n_nodes++;
 		ReadNode(catalog, node, row, calendars);
 		EnterCode(catalog->node_codes, node->code, node);
 	}

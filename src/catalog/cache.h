@@ -67,6 +67,7 @@ typedef struct CatalogCalendar
 typedef struct CatalogNode
 {
 	int64 id;
+	int index; /* of all nodes, from 0 */
 	char *code;
 	char kind;			   /* first letter of the kind */
 	CatalogRegion *region; /* may be NULL */
@@ -126,6 +127,25 @@ typedef struct CatalogLane
 	struct CatalogLane *next; /* with the same origin and destination */
 } CatalogLane;
 
+/* The lanes of all bands between a node and a destination, as CatalogLanes()
+ * goes through them: ends that are closer go before wider ones. */
+typedef struct CatalogRoute
+{
+	int n;
+	struct
+	{
+		const CatalogLane *lane;
+		int ends; /* numbers the pairs of ends */
+	} lanes[FLEXIBLE_ARRAY_MEMBER];
+} CatalogRoute;
+
+/* The routes to a destination, by node index; NULL: not looked for yet. */
+typedef struct CatalogRoutes
+{
+	int64 region_id;
+	CatalogRoute **routes;
+} CatalogRoutes;
+
 typedef struct CatalogPolicy
 {
 	int64 id;
@@ -152,7 +172,11 @@ typedef struct RetailCatalog
 	HTAB *region_codes;
 	HTAB *nodes; /* by id */
 	HTAB *node_codes;
+	int n_nodes;
 	HTAB *lanes; /* by origin and destination */
+	MemoryContext routes_context;
+	HTAB *routes;				/* by destination; lookup.c */
+	CatalogRoutes *last_routes; /* those asked for last, or NULL */
 	int n_channels;
 	CatalogChannel *channels;
 	int n_services;

@@ -12,6 +12,8 @@
 
 #include <math.h>
 
+#include "utils/memutils.h"
+
 #include "catalog/geo.h"
 
 /* Finds an object by its code, or NULL. */
@@ -188,39 +190,115 @@ TariffAt(const CatalogLane *lane, TimestampTz as_of)
 	return -1;
 }
 
-/* Adds the lanes of one origin and destination whose services are new. */
+/* Counts the lanes of one origin and destination, and notes them in a route. */
 static int
-AddLanes(const RetailCatalog *catalog, const LaneKey *key, double km,
-		 TimestampTz as_of, const CatalogLane **lanes, int *tariffs, int n)
+NoteLanes(const RetailCatalog *catalog, const LaneKey *key, int ends,
+		  CatalogRoute *route, int n)
 {
 	LaneEntry *entry = hash_search(catalog->lanes, key, HASH_FIND, NULL);
-	int before = n;
 
 	for (CatalogLane *lane = entry ? entry->first : NULL; lane;
-		 lane = lane->next)
-	{
-		int tariff = TariffAt(lane, as_of);
-		int i;
+		 lane = lane->next, n++)
+		if (route)
+		{
+			route->lanes[n].lane = lane;
+			route->lanes[n].ends = ends;
+		}
+	return n;
+}
 
-		if (tariff < 0)
-			continue;
-		/* Without a distance only a lane that does not ask for one fits. */
-		if (isnan(km) ? (lane->from_km > 0 || !isinf(lane->to_km))
-					  : (km < lane->from_km || km >= lane->to_km))
-			continue;
-		for (i = 0; i < n && lanes[i]->service != lane->service; i++)
-			;
-		if (i < before)
-			continue; /* a more specific lane has it */
-		if (i < n &&
-			lanes[i]->to_km - lanes[i]->from_km <= lane->to_km - lane->from_km)
-			continue; /* a narrower band of the same ends */
-		lanes[i] = lane;
-		tariffs[i] = tariff;
-		if (i == n)
-			n++;
+/* Counts the lanes between a node and a destination, and notes them. */
+static int
+NoteRoute(const RetailCatalog *catalog, const CatalogNode *node,
+		  const CatalogRegion *destination, CatalogRoute *route)
+{
+	LaneKey key = {0};
+	int ends = 0;
+	int n = 0;
+
+	key.origin = node->id;
+	key.origin_is_node = 1;
+	for (const CatalogRegion *to = destination; to; to = to->parent)
+	{
+		key.destination = to->id;
+		n = NoteLanes(catalog, &key, ends++, route, n);
+	}
+	key.origin_is_node = 0;
+	for (const CatalogRegion *from = node->region; from; from = from->parent)
+	{
+		key.origin = from->id;
+		for (const CatalogRegion *to = destination; to; to = to->parent)
+		{
+			key.destination = to->id;
+			n = NoteLanes(catalog, &key, ends++, route, n);
+		}
 	}
 	return n;
+}
+
+/* Pointers to routes that a backend keeps; when there are more it starts anew. */
+#define MAX_ROUTES (1024 * 1024)
+
+/* Returns the routes to a destination. */
+static CatalogRoute **
+RoutesTo(RetailCatalog *catalog, const CatalogRegion *destination)
+{
+	CatalogRoutes *entry = catalog->last_routes;
+	bool found;
+
+	if (entry && entry->region_id == destination->id)
+		return entry->routes;
+	if (catalog->routes &&
+		hash_get_num_entries(catalog->routes) * (long) catalog->n_nodes >
+			MAX_ROUTES)
+	{
+		catalog->routes = NULL;
+		catalog->last_routes = NULL;
+		MemoryContextDelete(catalog->routes_context);
+	}
+	if (catalog->routes == NULL)
+	{
+		HASHCTL control = {0};
+
+		catalog->routes_context = AllocSetContextCreate(
+			catalog->context, "pg_retail routes", ALLOCSET_DEFAULT_SIZES);
+		control.keysize = sizeof(int64);
+		control.entrysize = sizeof(CatalogRoutes);
+		control.hcxt = catalog->routes_context;
+		catalog->routes = hash_create("pg_retail routes", 256, &control,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry =
+		hash_search(catalog->routes, &destination->id, HASH_ENTER, &found);
+	if (!found)
+		entry->routes = NULL; /* should the next line fail */
+	if (entry->routes == NULL)
+		entry->routes =
+			MemoryContextAllocZero(catalog->routes_context,
+								   sizeof(CatalogRoute *) * catalog->n_nodes);
+	catalog->last_routes = entry;
+	return entry->routes;
+}
+
+/* Returns the lanes between a node and a destination, looked for once. */
+static const CatalogRoute *
+RouteBetween(RetailCatalog *catalog, const CatalogNode *node,
+			 const CatalogRegion *destination)
+{
+	CatalogRoute **routes = RoutesTo(catalog, destination);
+	CatalogRoute *route = routes[node->index];
+
+	if (route == NULL)
+	{
+		int n = NoteRoute(catalog, node, destination, NULL);
+
+		route = MemoryContextAlloc(catalog->routes_context,
+								   offsetof(CatalogRoute, lanes) +
+									   sizeof(route->lanes[0]) * n);
+		route->n = NoteRoute(catalog, node, destination, route);
+		routes[node->index] = route;
+	}
+	return route;
 }
 
 /*
@@ -233,25 +311,44 @@ CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
 			 const CatalogRegion *destination, double distance_km,
 			 TimestampTz as_of, const CatalogLane **lanes, int *tariffs)
 {
-	LaneKey key = {0};
+	const CatalogRoute *route;
 	int n = 0;
+	int before = 0; /* those of closer ends */
+	int ends = 0;
 
-	key.origin = node->id;
-	key.origin_is_node = 1;
-	for (const CatalogRegion *to = destination; to; to = to->parent)
+	if (destination == NULL)
+		return 0;
+	route =
+		RouteBetween(unconstify(RetailCatalog *, catalog), node, destination);
+	for (int k = 0; k < route->n; k++)
 	{
-		key.destination = to->id;
-		n = AddLanes(catalog, &key, distance_km, as_of, lanes, tariffs, n);
-	}
-	key.origin_is_node = 0;
-	for (const CatalogRegion *from = node->region; from; from = from->parent)
-	{
-		key.origin = from->id;
-		for (const CatalogRegion *to = destination; to; to = to->parent)
+		const CatalogLane *lane = route->lanes[k].lane;
+		int tariff = TariffAt(lane, as_of);
+		int i;
+
+		if (route->lanes[k].ends != ends)
 		{
-			key.destination = to->id;
-			n = AddLanes(catalog, &key, distance_km, as_of, lanes, tariffs, n);
+			ends = route->lanes[k].ends;
+			before = n;
 		}
+		if (tariff < 0)
+			continue;
+		/* Without a distance only a lane that does not ask for one fits. */
+		if (isnan(distance_km)
+				? (lane->from_km > 0 || !isinf(lane->to_km))
+				: (distance_km < lane->from_km || distance_km >= lane->to_km))
+			continue;
+		for (i = 0; i < n && lanes[i]->service != lane->service; i++)
+			;
+		if (i < before)
+			continue; /* a more specific lane has it */
+		if (i < n &&
+			lanes[i]->to_km - lanes[i]->from_km <= lane->to_km - lane->from_km)
+			continue; /* a narrower band of the same ends */
+		lanes[i] = lane;
+		tariffs[i] = tariff;
+		if (i == n)
+			n++;
 	}
 	return n;
 }
