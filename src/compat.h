@@ -92,7 +92,14 @@
 										arbiters)                             \
 	ExecInsertIndexTuples((target), (slot), (estate), false, (no_error),      \
 						  (lost), (arbiters), false)
+#define update_indexes_compat TU_UpdateIndexes
+#define exec_update_index_tuples_compat(target, slot, estate, indexes)        \
+	ExecInsertIndexTuples((target), (slot), (estate), true, false, NULL, NIL, \
+						  (indexes) == TU_Summarizing)
 #else
+#define update_indexes_compat bool
+#define exec_update_index_tuples_compat(target, slot, estate, indexes) \
+	ExecInsertIndexTuples((target), (slot), (estate), true, false, NULL, NIL)
 #define exec_insert_index_tuples_compat(target, slot, estate, no_error, lost, \
 										arbiters)                             \
 	ExecInsertIndexTuples((target), (slot), (estate), false, (no_error),      \

@@ -17,7 +17,7 @@
 #include "allocation/solver.h"
 #include "catalog/cache.h"
 #include "compat.h"
-#include "foundation/table_insert.h"
+#include "foundation/table_writer.h"
 #include "inventory/stock_cache.h"
 #include "worker/worker.h"
 
@@ -46,10 +46,10 @@ _PG_init(void)
 		NULL, &retail_region_reach_km, 1000, 1, 20100, PGC_SUSET, 0, NULL, NULL,
 		NULL);
 	DefineCustomBoolVariable(
-		"pg_retail.direct_inserts",
-		"Write the rows of orders straight into their tables.",
-		"When off, or where a table is more than a plain one, they are inserted by statements.",
-		&retail_direct_inserts, true, PGC_SUSET, 0, NULL, NULL, NULL);
+		"pg_retail.direct_writes",
+		"Write orders and stock straight into their tables.",
+		"When off, or where a table is more than a plain one, statements write them.",
+		&retail_direct_writes, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	RetailTableInit();
 	StockCacheInit();
 	DayCountersInit();

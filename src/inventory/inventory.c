@@ -18,11 +18,13 @@
 #include "inventory/inventory.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "foundation/table_writer.h"
 #include "inventory/stock_cache.h"
 
 /* Net change of one row of retail.stock. */
@@ -54,6 +56,20 @@ static RetailStatement update_stock = {
 	9,
 	{INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 	 TIMESTAMPTZOID, INT8OID}};
+
+/* The counters of a row, in the order of StockCounter after its key. */
+static RetailTable stock_table = {"stock",
+								  8,
+								  {{"sku_id", INT8OID},
+								   {"node_id", INT8OID},
+								   {"on_hand", INT8OID},
+								   {"reserved", INT8OID},
+								   {"in_transit", INT8OID},
+								   {"damaged", INT8OID},
+								   {"quality_hold", INT8OID},
+								   {"updated_at", TIMESTAMPTZOID}},
+								  NULL,
+								  2};
 
 static RetailStatement insert_stock = {
 	"INSERT INTO retail.stock AS s (sku_id, node_id, on_hand, reserved, in_transit, damaged, quality_hold, updated_at)"
@@ -182,6 +198,39 @@ WriteMovements(const StockDelta *deltas, int n, const StockCause *cause)
 	pfree(conditions);
 }
 
+/* A delta on its way into a row, and what it leaves free there. */
+typedef struct RowPosting
+{
+	const StockDelta *delta;
+	TimestampTz occurred_at;
+	int64 free;
+} RowPosting;
+
+/* Adds a delta to the counters of a row, unless its guard refuses. */
+static bool
+AddDelta(Datum *values, bool *nulls, void *argument)
+{
+	RowPosting *posting = argument;
+	const StockDelta *delta = posting->delta;
+	Datum *counters = &values[2];
+	int64 sums[STOCK_N_COUNTERS];
+
+	(void) nulls;
+	for (int c = 0; c < STOCK_N_COUNTERS; c++)
+		if (pg_add_s64_overflow(DatumGetInt64(counters[c]), delta->change[c],
+								&sums[c]))
+			ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					errmsg("bigint out of range"));
+	posting->free = sums[STOCK_SELLABLE] - sums[STOCK_RESERVED];
+	if (delta->promised > 0 && posting->free < delta->safety)
+		return false;
+	for (int c = 0; c < STOCK_N_COUNTERS; c++)
+		counters[c] = Int64GetDatum(sums[c]);
+	values[7] = TimestampTzGetDatum(
+		Max(DatumGetTimestampTz(values[7]), posting->occurred_at));
+	return true;
+}
+
 /*
  * Updates one row; false when its guard refuses.  A promise is guarded even
  * when due holds give back as much: what they held may be gone from the shelf.
@@ -199,7 +248,14 @@ UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
 					   Int64GetDatum(delta->change[STOCK_QUALITY_HOLD]),
 					   TimestampTzGetDatum(occurred_at),
 					   Int64GetDatum(delta->safety)};
+	RowPosting posting = {delta, occurred_at, 0};
+	RetailChanged changed =
+		RetailRowUpdate(&stock_table, values, AddDelta, &posting);
 
+	if (changed == ROW_CHANGED)
+		StockWritesRemember(delta->sku_id, delta->node_id, posting.free);
+	if (changed == ROW_CHANGED || (changed == ROW_REFUSED && guarded))
+		return changed == ROW_CHANGED;
 	RetailExecute(&update_stock, values, guarded ? "         " : "        n",
 				  false, SPI_OK_UPDATE_RETURNING);
 	if (SPI_processed == 0)

@@ -22,7 +22,7 @@
 
 #include "allocation/capacity.h"
 #include "allocation/shadow.h"
-#include "foundation/table_insert.h"
+#include "foundation/table_writer.h"
 #include "sales/backorder.h"
 #include "sales/order_bundle.h"
 

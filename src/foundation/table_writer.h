@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * table_insert.h
- *	  Rows that C writes into a hot table, many at once.
+ * table_writer.h
+ *	  Rows that C writes into hot tables: many inserted at once, one changed.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
  */
-#ifndef PG_RETAIL_TABLE_INSERT_H
-#define PG_RETAIL_TABLE_INSERT_H
+#ifndef PG_RETAIL_TABLE_WRITER_H
+#define PG_RETAIL_TABLE_WRITER_H
 
 #include "retail.h"
 
@@ -41,7 +41,7 @@ typedef struct RetailRows
 	bool *nulls;
 } RetailRows;
 
-extern bool retail_direct_inserts;
+extern bool retail_direct_writes;
 
 extern void RetailTableInit(void);
 extern RetailRows *RetailRowsMake(RetailTable *table, int room);
@@ -50,4 +50,18 @@ RetailRowsAdd(RetailRows *rows, const Datum *values, const bool *nulls);
 extern int RetailRowsInsert(RetailRows *rows, int64 *keys);
 extern bool RetailKeyIsTaken(RetailTable *table, const Datum *key);
 
-#endif /* PG_RETAIL_TABLE_INSERT_H */
+/* Changes the columns of a row that its writer knows; false refuses it. */
+typedef bool (*RetailRowChange)(Datum *values, bool *nulls, void *argument);
+
+typedef enum RetailChanged
+{
+	ROW_CHANGED,
+	ROW_REFUSED,
+	ROW_MISSING,
+	ROW_BY_STATEMENT /* nothing was done, only a statement may do it */
+} RetailChanged;
+
+extern RetailChanged RetailRowUpdate(RetailTable *table, const Datum *key,
+									 RetailRowChange change, void *argument);
+
+#endif /* PG_RETAIL_TABLE_WRITER_H */
