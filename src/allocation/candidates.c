@@ -28,28 +28,43 @@ PromiseLateness(const SourcingRequest *request, TimestampTz promise)
 		request->policy->lateness_per_day;
 }
 
-/* Fills the services of a node that ships; returns how many there are. */
+/* Most carrier services for which there is room on the stack. */
+#define USUAL_SERVICES 32
+
+/* Makes the services of a node that ships; returns how many there are. */
 static int
 ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
-				 SolverService *services)
+				 SolverService **services)
 {
-	int room = Max(request->catalog->n_services, 1);
-	int *tariffs = palloc(sizeof(int) * room);
+	const CatalogLane *usual_lanes[USUAL_SERVICES];
+	int usual_tariffs[USUAL_SERVICES];
+	const CatalogLane **lanes = usual_lanes;
+	int *tariffs = usual_tariffs;
 	int n;
 
-	candidate->lanes = palloc(sizeof(CatalogLane *) * room);
+	if (request->catalog->n_services > USUAL_SERVICES)
+	{
+		lanes = palloc(sizeof(CatalogLane *) * request->catalog->n_services);
+		tariffs = palloc(sizeof(int) * request->catalog->n_services);
+	}
 	n = CatalogLanes(request->catalog, candidate->node, request->region,
-					 candidate->distance_km, request->as_of, candidate->lanes,
-					 tariffs);
+					 candidate->distance_km, request->as_of, lanes, tariffs);
+	*services = palloc0(sizeof(SolverService) * Max(n, 1));
+	candidate->lanes = palloc(sizeof(CatalogLane *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		services[i].tariff = tariffs[i];
-		services[i].temperature = candidate->lanes[i]->service->temperature &
+		candidate->lanes[i] = lanes[i];
+		(*services)[i].tariff = tariffs[i];
+		(*services)[i].temperature = lanes[i]->service->temperature &
 			candidate->node->temperature;
 		if (request->store)
-			services[i].temperature &= request->store->temperature;
+			(*services)[i].temperature &= request->store->temperature;
 	}
-	pfree(tariffs);
+	if (lanes != usual_lanes)
+	{
+		pfree(lanes);
+		pfree(tariffs);
+	}
 	return n;
 }
 
@@ -146,13 +161,12 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		? geo_distance_km(node->latitude, node->longitude, request->latitude,
 						  request->longitude)
 		: NAN;
-	services =
-		palloc0(sizeof(SolverService) * Max(request->catalog->n_services, 1));
 	if (ships)
 		solver_node->n_services =
-			ShippingServices(request, candidate, services);
+			ShippingServices(request, candidate, &services);
 	else
 	{
+		services = palloc0(sizeof(SolverService));
 		services[0].tariff = request->catalog->n_tariffs; /* the free one */
 		services[0].temperature = node->temperature;
 		solver_node->n_services = 1;

@@ -13,6 +13,7 @@
 
 #include "catalog/cache.h"
 #include "compat.h"
+#include "foundation/json_writer.h"
 
 /* One distinct SKU of an order. */
 typedef struct SourcingLine
@@ -139,10 +140,14 @@ extern TimestampTz ParcelPromise(const SourcingRequest *request,
 								 const SourcingResult *result, int parcel);
 extern TimestampTz
 PlanPromise(const SourcingRequest *request, const SourcingResult *result);
-extern void
-AppendParcels(StringInfo buffer, const SourcingRequest *request,
-			  const SourcingResult *result, const int64 *shipment_ids);
-extern char *
+extern void AddParcels(JsonWriter *json, const char *key,
+					   const SourcingRequest *request,
+					   const SourcingResult *result,
+					   const int64 *shipment_ids);
+extern Datum
+ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
+			 const int64 *shipment_ids);
+extern Datum
 DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 			  const int64 *shipment_ids);
 

@@ -23,6 +23,7 @@
 #include "utils/array.h"
 #include "utils/snapmgr.h"
 
+#include "foundation/table_writer.h"
 #include "inventory/stock_cache.h"
 
 static RetailStatement select_stock = {
@@ -33,6 +34,9 @@ static RetailStatement select_stock = {
 	{INT8ARRAYOID, INT8OID}};
 
 /* By the index of held reservations, whatever their number. */
+static RetailTable held_table = {
+	"reservation", 1, {{"expires_at", TIMESTAMPTZOID}}};
+
 static RetailStatement select_first_due = {
 	"SELECT min(expires_at) FROM retail.reservation WHERE state = 'held'",
 	0,
@@ -363,12 +367,22 @@ ReadCache(const SourcingRequest *request, bool read_only, StockView *view)
 static bool
 AnythingDue(Datum as_of, bool read_only)
 {
+	Datum first = 0;
+	RetailRowResult result;
 	bool none;
-	TimestampTz first;
 
-	RetailExecute(&select_first_due, NULL, NULL, read_only, SPI_OK_SELECT);
-	first = RetailCellInt64(0, 1, &none);
-	return !none && first <= DatumGetTimestampTz(as_of);
+	PushActiveSnapshot(read_only ? GetActiveSnapshot()
+								 : GetTransactionSnapshot());
+	result = RetailIndexLeast(&held_table, "reservation_due", &first);
+	PopActiveSnapshot();
+	none = result == ROW_MISSING;
+	if (result == ROW_BY_STATEMENT)
+	{
+		RetailExecute(&select_first_due, NULL, NULL, read_only, SPI_OK_SELECT);
+		first = Int64GetDatum(RetailCellInt64(0, 1, &none));
+	}
+	return !none &&
+		DatumGetTimestampTz(first) <= DatumGetTimestampTz(as_of);
 }
 
 /* The same for the ledger of a batch. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * trace.c
- *	  Why an order was given to these nodes, as JSON for people: the parcels
+ *	  Why an order was given to these nodes, as jsonb for people: the parcels
  *	  with their costs, what other nodes would have cost, and how many were
  *	  left out for which reason.
  *
@@ -13,12 +13,7 @@
 
 #include <math.h>
 
-#include "lib/stringinfo.h"
-#include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
-#include "catalog/pg_type.h"
-#include "miscadmin.h"
+#include "foundation/json_writer.h"
 
 /* How many nodes that were not chosen a trace tells of. */
 #define MAX_ALTERNATIVES 5
@@ -36,98 +31,91 @@ typedef struct Alternative
 	int64 stock_value;
 } Alternative;
 
-/* Appends an amount of cents as a JSON number. */
+/* Adds an amount of cents. */
 static void
-AppendMoney(StringInfo buffer, const char *key, int64 cents)
+AddMoney(JsonWriter *json, const char *key, int64 cents)
 {
-	appendStringInfo(buffer, ",\"%s\":%s%lld.%02lld", key, cents < 0 ? "-" : "",
-					 llabs(cents) / 100, llabs(cents) % 100);
+	JsonAddDecimal(json, key, cents, 2);
 }
 
-/* Appends a time in ISO 8601. */
+/* Adds a distance when it is known. */
 static void
-AppendTime(StringInfo buffer, const char *key, TimestampTz value)
-{
-	char text[MAXDATELEN + 1];
-
-	JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
-	appendStringInfo(buffer, ",\"%s\":\"%s\"", key, text);
-}
-
-/* Appends a distance when it is known. */
-static void
-AppendDistance(StringInfo buffer, double km)
+AddDistance(JsonWriter *json, double km)
 {
 	if (!isnan(km))
-		appendStringInfo(buffer, ",\"distance_km\":%.1f", km);
+		JsonAddDecimal(json, "distance_km", (int64) rint(km * 10), 1);
 }
 
-/* Appends what is in a parcel. */
+/* Adds what is in a parcel. */
 static void
-AppendPieces(StringInfo buffer, const SourcingRequest *request,
-			 const SolverPlan *plan, int parcel)
+AddPieces(JsonWriter *json, const SourcingRequest *request,
+		  const SolverPlan *plan, int parcel)
 {
-	bool first = true;
-
-	appendStringInfoString(buffer, ",\"lines\":[");
+	JsonBeginArray(json, "lines");
 	for (int i = 0; i < plan->n_pieces; i++)
 	{
 		const SolverPiece *piece = &plan->pieces[i];
 
 		if (piece->parcel != parcel)
 			continue;
-		appendStringInfo(buffer, "%s{\"line_no\":%d,\"sku\":", first ? "" : ",",
-						 request->lines[piece->line].line_no);
-		escape_json(buffer, request->lines[piece->line].sku);
-		appendStringInfo(buffer, ",\"qty\":%lld}", (long long) piece->quantity);
-		first = false;
+		JsonBeginObject(json, NULL);
+		JsonAddInteger(json, "line_no", request->lines[piece->line].line_no);
+		JsonAddText(json, "sku", request->lines[piece->line].sku);
+		JsonAddInteger(json, "qty", piece->quantity);
+		JsonEndObject(json);
 	}
-	appendStringInfoChar(buffer, ']');
+	JsonEndArray(json);
 }
 
-/* Appends the parcels of the plan as a JSON array; ids may be NULL. */
+/* Adds the parcels of the plan as an array; ids may be NULL. */
 void
-AppendParcels(StringInfo buffer, const SourcingRequest *request,
-			  const SourcingResult *result, const int64 *shipment_ids)
+AddParcels(JsonWriter *json, const char *key, const SourcingRequest *request,
+		   const SourcingResult *result, const int64 *shipment_ids)
 {
-	appendStringInfoChar(buffer, '[');
+	JsonBeginArray(json, key);
 	for (int i = 0; i < result->plan.n_parcels; i++)
 	{
 		const SolverParcel *parcel = &result->plan.parcels[i];
 		const SourcingCandidate *candidate = &result->candidates[parcel->node];
 
-		appendStringInfo(buffer, "%s{\"node\":", i ? "," : "");
-		escape_json(buffer, candidate->node->code);
+		JsonBeginObject(json, NULL);
+		JsonAddText(json, "node", candidate->node->code);
 		if (shipment_ids)
-			appendStringInfo(buffer, ",\"shipment_id\":%lld",
-							 (long long) shipment_ids[i]);
-		appendStringInfo(buffer, ",\"kind\":\"%s\"",
-						 ParcelKind(request, candidate));
+			JsonAddInteger(json, "shipment_id", shipment_ids[i]);
+		JsonAddText(json, "kind", ParcelKind(request, candidate));
 		if (!candidate->collected)
 		{
-			appendStringInfoString(buffer, ",\"service\":");
-			escape_json(buffer,
-						candidate->lanes[parcel->service]->service->code);
-			appendStringInfoString(buffer, ",\"zone\":");
-			escape_json(buffer, candidate->lanes[parcel->service]->zone);
+			JsonAddText(json, "service",
+					 candidate->lanes[parcel->service]->service->code);
+			JsonAddText(json, "zone", candidate->lanes[parcel->service]->zone);
 		}
-		AppendDistance(buffer, candidate->distance_km);
-		appendStringInfo(buffer, ",\"weight_g\":%lld,\"billed_g\":%lld",
-						 (long long) parcel->weight_g,
-						 (long long) parcel->billed_g);
-		AppendMoney(buffer, "freight", parcel->freight);
-		AppendMoney(buffer, "handling", parcel->handling);
-		AppendMoney(buffer, "lateness", parcel->lateness);
+		AddDistance(json, candidate->distance_km);
+		JsonAddInteger(json, "weight_g", parcel->weight_g);
+		JsonAddInteger(json, "billed_g", parcel->billed_g);
+		AddMoney(json, "freight", parcel->freight);
+		AddMoney(json, "handling", parcel->handling);
+		AddMoney(json, "lateness", parcel->lateness);
 		if (parcel->stock_value != 0)
-			AppendMoney(buffer, "stock_value", parcel->stock_value);
+			AddMoney(json, "stock_value", parcel->stock_value);
 		if (candidate->departure != candidate->first_departure)
-			AppendTime(buffer, "full_on", candidate->first_departure);
-		AppendTime(buffer, "ship_by", candidate->departure);
-		AppendTime(buffer, "promised_at", ParcelPromise(request, result, i));
-		AppendPieces(buffer, request, &result->plan, i);
-		appendStringInfoChar(buffer, '}');
+			JsonAddTime(json, "full_on", candidate->first_departure);
+		JsonAddTime(json, "ship_by", candidate->departure);
+		JsonAddTime(json, "promised_at", ParcelPromise(request, result, i));
+		AddPieces(json, request, &result->plan, i);
+		JsonEndObject(json);
 	}
-	appendStringInfoChar(buffer, ']');
+	JsonEndArray(json);
+}
+
+/* Returns the parcels of the plan as jsonb; ids may be NULL. */
+Datum
+ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
+			 const int64 *shipment_ids)
+{
+	JsonWriter json = {0};
+
+	AddParcels(&json, NULL, request, result, shipment_ids);
+	return JsonDatum(&json);
 }
 
 /* Costs a node as the only one: one parcel with all lines it has whole. */
@@ -213,68 +201,59 @@ KeepBest(Alternative *best, int n, const Alternative *alternative)
 	return n;
 }
 
-/* Appends one alternative with the reason why it lost. */
+/* Adds one alternative with the reason why it lost. */
 static void
-AppendAlternative(StringInfo buffer, const SourcingRequest *request,
-				  const SourcingResult *result, const Alternative *alternative)
+AddAlternative(JsonWriter *json, const SourcingRequest *request,
+			   const SourcingResult *result, const Alternative *alternative)
 {
 	const SourcingCandidate *candidate =
 		&result->candidates[alternative->candidate];
 	int n = result->n_candidates;
-	bool first = true;
 
-	appendStringInfoString(buffer, "{\"node\":");
-	escape_json(buffer, candidate->node->code);
-	AppendDistance(buffer, candidate->distance_km);
+	JsonBeginObject(json, NULL);
+	JsonAddText(json, "node", candidate->node->code);
+	AddDistance(json, candidate->distance_km);
 	if (result->problem.nodes[alternative->candidate].preferred)
-		appendStringInfoString(buffer, ",\"nearest\":true");
+		JsonAddBoolean(json, "nearest", true);
 	if (alternative->possible)
 	{
-		AppendMoney(buffer, "cost", alternative->cost);
-		AppendMoney(buffer, "freight", alternative->freight);
-		AppendMoney(buffer, "handling", alternative->handling);
-		AppendMoney(buffer, "lateness", alternative->lateness);
+		AddMoney(json, "cost", alternative->cost);
+		AddMoney(json, "freight", alternative->freight);
+		AddMoney(json, "handling", alternative->handling);
+		AddMoney(json, "lateness", alternative->lateness);
 		if (alternative->stock_value != 0)
-			AppendMoney(buffer, "stock_value", alternative->stock_value);
+			AddMoney(json, "stock_value", alternative->stock_value);
 	}
 	if (alternative->missing > 0)
 	{
-		appendStringInfoString(buffer, ",\"lacks\":[");
+		JsonBeginArray(json, "lacks");
 		for (int i = 0; i < request->n_lines; i++)
-		{
-			if (result->problem.available[i * n + alternative->candidate] >=
+			if (result->problem.available[i * n + alternative->candidate] <
 				request->lines[i].quantity)
-				continue;
-			if (!first)
-				appendStringInfoChar(buffer, ',');
-			escape_json(buffer, request->lines[i].sku);
-			first = false;
-		}
-		appendStringInfoString(buffer,
-							   "],\"reason\":\"does not have everything\"}");
+				JsonAddText(json, NULL, request->lines[i].sku);
+		JsonEndArray(json);
+		JsonAddText(json, "reason", "does not have everything");
 	}
 	else if (result->problem.nodes[alternative->candidate].max_parcels == 0)
-		appendStringInfoString(buffer,
-							   ",\"reason\":\"is full for two weeks\"}");
+		JsonAddText(json, "reason", "is full for two weeks");
 	else if (!alternative->possible)
-		appendStringInfoString(
-			buffer,
-			",\"reason\":\"no carrier takes all of it in one parcel\"}");
+		JsonAddText(json, "reason", "no carrier takes all of it in one parcel");
 	else
 	{
-		AppendMoney(buffer, "more_than_plan",
-					alternative->cost - result->plan.cost);
-		appendStringInfo(buffer, ",\"reason\":\"%s\"}",
-						 alternative->cost > result->plan.cost
-							 ? "costs more"
-							 : "costs the same, and is not preferred");
+		AddMoney(json, "more_than_plan",
+				 alternative->cost - result->plan.cost);
+		JsonAddText(json, "reason",
+				 alternative->cost > result->plan.cost
+					 ? "costs more"
+					 : "costs the same, and is not preferred");
 	}
+	JsonEndObject(json);
 }
 
-/* Appends the nodes that would have been next, each as the only one. */
+/* Adds the nodes that would have been next, each as the only one. */
 static void
-AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
-				   const SourcingResult *result)
+AddAlternatives(JsonWriter *json, const SourcingRequest *request,
+				const SourcingResult *result)
 {
 	Alternative best[MAX_ALTERNATIVES + 1];
 	Alternative nearest = {-1};
@@ -304,71 +283,65 @@ AppendAlternatives(StringInfo buffer, const SourcingRequest *request,
 		if (!told)
 			best[n++] = nearest;
 	}
-	appendStringInfoString(buffer, ",\"alternatives\":[");
+	JsonBeginArray(json, "alternatives");
 	for (int i = 0; i < n; i++)
-	{
-		if (i)
-			appendStringInfoChar(buffer, ',');
-		AppendAlternative(buffer, request, result, &best[i]);
-	}
-	appendStringInfoChar(buffer, ']');
+		AddAlternative(json, request, result, &best[i]);
+	JsonEndArray(json);
 	pfree(chosen);
 }
 
-/* Appends how many nodes with stock were left out, and the first by name. */
+/* Adds how many nodes with stock were left out, and the first by name. */
 static void
-AppendLeftOut(StringInfo buffer, const SourcingRejects *rejects)
+AddLeftOut(JsonWriter *json, const SourcingRejects *rejects)
 {
-	appendStringInfo(
-		buffer,
-		",\"left_out\":{\"inactive\":%d,\"paused\":%d,\"refused_before\":%d,\"may_not\":%d,\"closed\":%d,\"no_lane\":%d,\"full\":%d,\"kept_back\":%d}",
-		rejects->inactive, rejects->paused, rejects->excluded,
-		rejects->incapable, rejects->closed, rejects->unreachable,
-		rejects->full, rejects->kept_back);
+	JsonBeginObject(json, "left_out");
+	JsonAddInteger(json, "inactive", rejects->inactive);
+	JsonAddInteger(json, "paused", rejects->paused);
+	JsonAddInteger(json, "refused_before", rejects->excluded);
+	JsonAddInteger(json, "may_not", rejects->incapable);
+	JsonAddInteger(json, "closed", rejects->closed);
+	JsonAddInteger(json, "no_lane", rejects->unreachable);
+	JsonAddInteger(json, "full", rejects->full);
+	JsonAddInteger(json, "kept_back", rejects->kept_back);
+	JsonEndObject(json);
 	if (rejects->n_named == 0)
 		return;
-	appendStringInfoString(buffer, ",\"left_out_nodes\":[");
+	JsonBeginArray(json, "left_out_nodes");
 	for (int i = 0; i < rejects->n_named; i++)
 	{
-		appendStringInfo(buffer, "%s{\"node\":", i ? "," : "");
-		escape_json(buffer, rejects->named[i].node->code);
-		appendStringInfo(buffer, ",\"why\":\"%s\"}", rejects->named[i].why);
+		JsonBeginObject(json, NULL);
+		JsonAddText(json, "node", rejects->named[i].node->code);
+		JsonAddText(json, "why", rejects->named[i].why);
+		JsonEndObject(json);
 	}
-	appendStringInfoChar(buffer, ']');
+	JsonEndArray(json);
 }
 
-/* Returns the whole trace of a decision as JSON text. */
-char *
+/* Returns the whole trace of a decision as jsonb. */
+Datum
 DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 			  const int64 *shipment_ids)
 {
-	StringInfoData buffer;
+	JsonWriter json = {0};
 
-	initStringInfo(&buffer);
-	appendStringInfoString(&buffer, "{\"policy\":");
-	escape_json(&buffer, request->policy->code);
-	appendStringInfo(&buffer, ",\"policy_version\":%d",
-					 request->policy->version);
-	AppendMoney(&buffer, "cost", result->plan.cost);
-	AppendMoney(&buffer, "lower_bound", result->plan.lower_bound);
-	appendStringInfo(&buffer, ",\"exact\":%s",
-					 result->plan.exact ? "true" : "false");
+	JsonBeginObject(&json, NULL);
+	JsonAddText(&json, "policy", request->policy->code);
+	JsonAddInteger(&json, "policy_version", request->policy->version);
+	AddMoney(&json, "cost", result->plan.cost);
+	AddMoney(&json, "lower_bound", result->plan.lower_bound);
+	JsonAddBoolean(&json, "exact", result->plan.exact);
 	if (request->region)
-	{
-		appendStringInfoString(&buffer, ",\"destination\":");
-		escape_json(&buffer, request->region->code);
-	}
+		JsonAddText(&json, "destination", request->region->code);
 	if (result->plan.n_parcels > 0)
-		AppendTime(&buffer, "promised_at", PlanPromise(request, result));
-	appendStringInfoString(&buffer, ",\"parcels\":");
-	AppendParcels(&buffer, request, result, shipment_ids);
+		JsonAddTime(&json, "promised_at", PlanPromise(request, result));
+	AddParcels(&json, "parcels", request, result, shipment_ids);
 	if (result->plan.n_parcels > 1)
-		AppendMoney(&buffer, "split_penalty",
-					(result->plan.n_parcels - 1) *
-						request->policy->split_penalty);
-	appendStringInfo(&buffer, ",\"candidates\":%d", result->n_candidates);
-	AppendAlternatives(&buffer, request, result);
-	AppendLeftOut(&buffer, &result->rejects);
-	appendStringInfoChar(&buffer, '}');
-	return buffer.data;
+		AddMoney(&json, "split_penalty",
+				 (result->plan.n_parcels - 1) *
+					 request->policy->split_penalty);
+	JsonAddInteger(&json, "candidates", result->n_candidates);
+	AddAlternatives(&json, request, result);
+	AddLeftOut(&json, &result->rejects);
+	JsonEndObject(&json);
+	return JsonDatum(&json);
 }

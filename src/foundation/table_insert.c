@@ -142,38 +142,6 @@ InsertUnlessTaken(TablePlan *plan, TupleTableSlot *slot)
 	}
 }
 
-/*
- * Says whether a row with this key is in the table, and waits for whoever is
- * inserting one.  Where only a statement could tell, the answer is true.
- */
-bool
-RetailKeyIsTaken(RetailTable *table, const Datum *key)
-{
-	Relation relation = TableOpen(table);
-	TablePlan *plan = table->plan;
-	bool taken = true;
-
-	if (plan->insertable && retail_direct_writes && !IsolationUsesXactSnapshot())
-	{
-		TupleTableSlot *slot;
-		ItemPointerData taken_by;
-
-		TableTargetOpen(plan, relation, 1);
-		slot = ExecStoreAllNullTuple(plan->slots[0]);
-		for (int i = 0; i < table->n_unique; i++)
-		{
-			slot->tts_values[plan->column[i]] = key[i];
-			slot->tts_isnull[plan->column[i]] = false;
-		}
-		taken = !exec_check_index_constraints_compat(
-			plan->target, slot, plan->estate, &taken_by, plan->arbiter);
-		ExecClearTuple(slot);
-		TableTargetClose(plan);
-	}
-	table_close(relation, NoLock);
-	return taken;
-}
-
 /* Inserts a chunk of rows directly; returns how many were written. */
 static int
 InsertChunk(TablePlan *plan, const RetailRows *rows, int first, int n,
@@ -231,7 +199,7 @@ RetailRowsInsert(RetailRows *rows, int64 *keys)
 
 	if (rows->n == 0)
 		return 0;
-	relation = TableOpen(rows->table);
+	relation = TableOpen(rows->table, RowExclusiveLock);
 	plan = rows->table->plan;
 	if (!plan->insertable || !retail_direct_writes ||
 		(plan->arbiter != NIL && IsolationUsesXactSnapshot()))

@@ -284,7 +284,8 @@ MakePlan(const RetailTable *table, Relation relation)
 	plan->relid = RelationGetRelid(relation);
 	plan->desc = CreateTupleDescCopyConstr(RelationGetDescr(relation));
 	PrepareStatement(plan, table);
-	if (IsPlainTable(relation) && FindColumns(plan, table))
+	plan->plain = IsPlainTable(relation) && FindColumns(plan, table);
+	if (plan->plain)
 	{
 		plan->estate = CreateExecutorState();
 		plan->target = makeNode(ResultRelInfo);
@@ -316,9 +317,9 @@ DropPlan(TablePlan *plan)
 	MemoryContextDelete(plan->context);
 }
 
-/* Opens the table for writing, and sees to it that its plan is up to date. */
+/* Opens the table, and sees to it that its plan is up to date. */
 Relation
-TableOpen(RetailTable *table)
+TableOpen(RetailTable *table, LOCKMODE mode)
 {
 	Oid relid = table->plan && table->plan->valid
 		? table->plan->relid
@@ -329,7 +330,7 @@ TableOpen(RetailTable *table)
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation \"retail.%s\" does not exist", table->name));
 	/* To lock it is to hear what changed about it. */
-	relation = table_open(relid, RowExclusiveLock);
+	relation = table_open(relid, mode);
 	if (table->plan == NULL || !table->plan->valid)
 	{
 		TablePlan *plan = MakePlan(table, relation);

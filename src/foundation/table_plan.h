@@ -38,6 +38,7 @@ typedef struct TablePlan
 	MemoryContext context;
 	Oid relid;
 	bool valid;		/* false: something changed, make it anew */
+	bool plain;		 /* its rows lie here, and nothing changes them */
 	bool insertable; /* directly; false: by statement */
 	bool updatable;
 	/* by statement */
@@ -62,9 +63,11 @@ typedef struct TablePlan
 	struct TablePlan *next; /* of all plans */
 } TablePlan;
 
-extern Relation TableOpen(RetailTable *table);
+extern Relation TableOpen(RetailTable *table, LOCKMODE mode);
 extern void TableTargetOpen(TablePlan *plan, Relation relation, int n_slots);
 extern void TableTargetClose(TablePlan *plan);
+extern bool TableReadRow(TablePlan *plan, const RetailTable *table,
+						 const Datum *key, TupleTableSlot *slot);
 extern void TableCheckSlot(TablePlan *plan, TupleTableSlot *slot);
 
 #endif /* PG_RETAIL_TABLE_PLAN_H */

@@ -15,44 +15,7 @@
  */
 #include "foundation/table_plan.h"
 
-#include "access/stratnum.h"
-#include "catalog/pg_type.h"
-#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
-
-/* Reads the row of a key into a slot; false when there is none. */
-static bool
-ReadRow(TablePlan *plan, const RetailTable *table, const Datum *key,
-		TupleTableSlot *slot)
-{
-	ResultRelInfo *target = plan->target;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-	int which = 0;
-	bool found;
-
-	while (plan->index_ids[which] != linitial_oid(plan->arbiter))
-		which++;
-	for (int k = 0; k < table->n_unique; k++)
-	{
-		int i = 0;
-
-		while (plan->column[i] + 1 !=
-			   plan->indexes[which]->ii_IndexAttrNumbers[k])
-			i++;
-		Assert(table->columns[i].type == INT8OID);
-		ScanKeyInit(&keys[k], k + 1, BTEqualStrategyNumber, F_INT8EQ, key[i]);
-	}
-	scan = index_beginscan(target->ri_RelationDesc,
-						   target->ri_IndexRelationDescs[which],
-						   GetActiveSnapshot(), table->n_unique, 0);
-	index_rescan(scan, keys, table->n_unique, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	if (found)
-		ExecMaterializeSlot(slot);
-	index_endscan(scan);
-	return found;
-}
 
 /* Fills the new version of a row; false when the change refuses it. */
 static bool
@@ -107,7 +70,7 @@ FollowRow(TablePlan *plan, TupleTableSlot *before, LockTupleMode mode)
 }
 
 /* Replaces a row by its changed self. */
-static RetailChanged
+static RetailRowResult
 ReplaceRow(TablePlan *plan, const RetailTable *table, TupleTableSlot *before,
 		   RetailRowChange change, void *argument)
 {
@@ -146,16 +109,16 @@ ReplaceRow(TablePlan *plan, const RetailTable *table, TupleTableSlot *before,
 }
 
 /*
- * Changes the row of a key, whose columns are bigint.  Only its writer's
+ * Changes the row of a key.  Only its writer's
  * columns may change, and none of the key.
  */
-RetailChanged
+RetailRowResult
 RetailRowUpdate(RetailTable *table, const Datum *key, RetailRowChange change,
 				void *argument)
 {
-	Relation relation = TableOpen(table);
+	Relation relation = TableOpen(table, RowExclusiveLock);
 	TablePlan *plan = table->plan;
-	RetailChanged changed = ROW_BY_STATEMENT;
+	RetailRowResult changed = ROW_BY_STATEMENT;
 
 	if (plan->updatable && retail_direct_writes && !IsolationUsesXactSnapshot())
 	{
@@ -164,7 +127,7 @@ RetailRowUpdate(RetailTable *table, const Datum *key, RetailRowChange change,
 		TableTargetOpen(plan, relation, 1);
 		before = table_slot_create(relation, NULL);
 		PushActiveSnapshot(GetTransactionSnapshot());
-		changed = ReadRow(plan, table, key, before)
+		changed = TableReadRow(plan, table, key, before)
 			? ReplaceRow(plan, table, before, change, argument)
 			: ROW_MISSING;
 		PopActiveSnapshot();

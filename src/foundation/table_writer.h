@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * table_writer.h
- *	  Rows that C writes into hot tables: many inserted at once, one changed.
+ *	  Rows of hot tables without statements: many inserted at once, one
+ *	  changed, the first of an index read.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -53,15 +54,18 @@ extern bool RetailKeyIsTaken(RetailTable *table, const Datum *key);
 /* Changes the columns of a row that its writer knows; false refuses it. */
 typedef bool (*RetailRowChange)(Datum *values, bool *nulls, void *argument);
 
-typedef enum RetailChanged
+typedef enum RetailRowResult
 {
 	ROW_CHANGED,
+	ROW_FOUND,
 	ROW_REFUSED,
 	ROW_MISSING,
 	ROW_BY_STATEMENT /* nothing was done, only a statement may do it */
-} RetailChanged;
+} RetailRowResult;
 
-extern RetailChanged RetailRowUpdate(RetailTable *table, const Datum *key,
-									 RetailRowChange change, void *argument);
+extern RetailRowResult RetailRowUpdate(RetailTable *table, const Datum *key,
+									   RetailRowChange change, void *argument);
+extern RetailRowResult
+RetailIndexLeast(RetailTable *table, const char *index_name, Datum *value);
 
 #endif /* PG_RETAIL_TABLE_WRITER_H */

@@ -249,7 +249,7 @@ UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
 					   TimestampTzGetDatum(occurred_at),
 					   Int64GetDatum(delta->safety)};
 	RowPosting posting = {delta, occurred_at, 0};
-	RetailChanged changed =
+	RetailRowResult changed =
 		RetailRowUpdate(&stock_table, values, AddDelta, &posting);
 
 	if (changed == ROW_CHANGED)

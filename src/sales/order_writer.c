@@ -222,20 +222,12 @@ WriteOrderRows(Placement **placements, int n)
 static Datum
 PlacedDetail(int n_parcels)
 {
-	static char key[] = "parcels";
-	JsonbParseState *state = NULL;
-	JsonbValue value;
+	JsonWriter json = {0};
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	value.type = jbvString;
-	value.val.string.val = key;
-	value.val.string.len = strlen(key);
-	pushJsonbValue(&state, WJB_KEY, &value);
-	value.type = jbvNumeric;
-	value.val.numeric = int64_to_numeric(n_parcels);
-	pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbPGetDatum(
-		JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	JsonBeginObject(&json, NULL);
+	JsonAddInteger(&json, "parcels", n_parcels);
+	JsonEndObject(&json);
+	return JsonDatum(&json);
 }
 
 /* Adds the lines of an order. */
@@ -386,7 +378,6 @@ AddDecisionRow(RetailRows *rows, const ParcelSet *set)
 {
 	const SourcingRequest *s = set->request;
 	const SolverPlan *plan = &set->result->plan;
-	char *trace = DecisionTrace(s, set->result, set->shipment_ids);
 	Datum values[8] = {
 		Int64GetDatum(set->order_id),
 		TimestampTzGetDatum(set->decided_at ? set->decided_at : s->as_of),
@@ -395,7 +386,7 @@ AddDecisionRow(RetailRows *rows, const ParcelSet *set)
 		RetailCentsToNumeric(plan->lower_bound),
 		BoolGetDatum(plan->exact),
 		Int32GetDatum(plan->n_parcels),
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(trace))};
+		DecisionTrace(s, set->result, set->shipment_ids)};
 
 	RetailRowsAdd(rows, values, NULL);
 }

@@ -24,7 +24,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -190,18 +189,6 @@ FindOrder(const char *channel, int64 channel_id, const Placement *p,
 		answer[9] = PointerGetDatum(PG_DETOAST_DATUM_COPY(answer[9]));
 	MemoryContextSwitchTo(old);
 	return true;
-}
-
-/* Makes the parcels of the plan a jsonb datum. */
-static Datum
-ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
-			 const int64 *shipment_ids)
-{
-	StringInfoData buffer;
-
-	initStringInfo(&buffer);
-	AppendParcels(&buffer, request, result, shipment_ids);
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buffer.data));
 }
 
 /* Forms the result tuple of the calling function. */
@@ -387,9 +374,7 @@ retail_quote_order(PG_FUNCTION_ARGS)
 	answer[5] = ParcelsJsonb(&order->sourcing, &p.result, NULL);
 	answer[6] = RetailCentsToNumeric(p.result.plan.cost);
 	answer[7] = BoolGetDatum(p.result.plan.exact);
-	answer[8] = DirectFunctionCall1(
-		jsonb_in,
-		CStringGetDatum(DecisionTrace(&order->sourcing, &p.result, NULL)));
+	answer[8] = DecisionTrace(&order->sourcing, &p.result, NULL);
 	nulls[9] = p.short_units == 0;
 	if (!nulls[9])
 		answer[9] = PointerGetDatum(PG_DETOAST_DATUM_COPY(p.short_units));

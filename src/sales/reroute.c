@@ -160,15 +160,14 @@ ReportOutrun(const SourcingRequest *request, const StockShortage *shortage)
 		errhint("Try again."));
 }
 
-/* Decides and writes once; returns the parcels as JSON. */
-static char *
+/* Decides and writes once; returns the parcels as jsonb. */
+static Datum
 RouteUnits(ReloadedOrder *order, const Refusal *refusal)
 {
 	SourcingRequest *request = &order->sourcing;
 	SourcingResult result;
 	ParcelSet set = {0};
 	StockShortage shortage;
-	StringInfoData parcels;
 
 	SourceOrder(request, false, &result);
 	if (result.status != SOLVER_OK)
@@ -183,9 +182,7 @@ RouteUnits(ReloadedOrder *order, const Refusal *refusal)
 	set.decided_at = DecisionTime(order->order_id, request->as_of);
 	if (!WriteParcels(&set, 1, NULL, 0, false, &shortage))
 		ReportOutrun(request, &shortage);
-	initStringInfo(&parcels);
-	AppendParcels(&parcels, request, &result, set.shipment_ids);
-	return parcels.data;
+	return ParcelsJsonb(request, &result, set.shipment_ids);
 }
 
 /*
@@ -238,9 +235,9 @@ retail_route_units(PG_FUNCTION_ARGS)
 		refusal.units = PG_GETARG_DATUM(11);
 		refusal.released = PG_GETARG_DATUM(12);
 	}
-	answer = CStringGetDatum(RouteUnits(order, refused ? &refusal : NULL));
+	answer = RouteUnits(order, refused ? &refusal : NULL);
 	old = MemoryContextSwitchTo(context);
-	answer = DirectFunctionCall1(jsonb_in, answer);
+	answer = PointerGetDatum(PG_DETOAST_DATUM_COPY(answer));
 	MemoryContextSwitchTo(old);
 	SPI_finish();
 	PG_RETURN_DATUM(answer);
