@@ -55,8 +55,8 @@ ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
 	{
 		candidate->lanes[i] = lanes[i];
 		(*services)[i].tariff = tariffs[i];
-		(*services)[i].temperature = lanes[i]->service->temperature &
-			candidate->node->temperature;
+		(*services)[i].temperature =
+			lanes[i]->service->temperature & candidate->node->temperature;
 		if (request->store)
 			(*services)[i].temperature &= request->store->temperature;
 	}

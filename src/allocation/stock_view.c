@@ -381,8 +381,7 @@ AnythingDue(Datum as_of, bool read_only)
 		RetailExecute(&select_first_due, NULL, NULL, read_only, SPI_OK_SELECT);
 		first = Int64GetDatum(RetailCellInt64(0, 1, &none));
 	}
-	return !none &&
-		DatumGetTimestampTz(first) <= DatumGetTimestampTz(as_of);
+	return !none && DatumGetTimestampTz(first) <= DatumGetTimestampTz(as_of);
 }
 
 /* The same for the ledger of a batch. */

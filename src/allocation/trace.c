@@ -86,7 +86,7 @@ AddParcels(JsonWriter *json, const char *key, const SourcingRequest *request,
 		if (!candidate->collected)
 		{
 			JsonAddText(json, "service",
-					 candidate->lanes[parcel->service]->service->code);
+						candidate->lanes[parcel->service]->service->code);
 			JsonAddText(json, "zone", candidate->lanes[parcel->service]->zone);
 		}
 		AddDistance(json, candidate->distance_km);
@@ -240,12 +240,11 @@ AddAlternative(JsonWriter *json, const SourcingRequest *request,
 		JsonAddText(json, "reason", "no carrier takes all of it in one parcel");
 	else
 	{
-		AddMoney(json, "more_than_plan",
-				 alternative->cost - result->plan.cost);
+		AddMoney(json, "more_than_plan", alternative->cost - result->plan.cost);
 		JsonAddText(json, "reason",
-				 alternative->cost > result->plan.cost
-					 ? "costs more"
-					 : "costs the same, and is not preferred");
+					alternative->cost > result->plan.cost
+						? "costs more"
+						: "costs the same, and is not preferred");
 	}
 	JsonEndObject(json);
 }
@@ -337,8 +336,7 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 	AddParcels(&json, "parcels", request, result, shipment_ids);
 	if (result->plan.n_parcels > 1)
 		AddMoney(&json, "split_penalty",
-				 (result->plan.n_parcels - 1) *
-					 request->policy->split_penalty);
+				 (result->plan.n_parcels - 1) * request->policy->split_penalty);
 	JsonAddInteger(&json, "candidates", result->n_candidates);
 	AddAlternatives(&json, request, result);
 	AddLeftOut(&json, &result->rejects);

@@ -268,14 +268,12 @@ RoutesTo(RetailCatalog *catalog, const CatalogRegion *destination)
 		catalog->routes = hash_create("pg_retail routes", 256, &control,
 									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	entry =
-		hash_search(catalog->routes, &destination->id, HASH_ENTER, &found);
+	entry = hash_search(catalog->routes, &destination->id, HASH_ENTER, &found);
 	if (!found)
 		entry->routes = NULL; /* should the next line fail */
 	if (entry->routes == NULL)
-		entry->routes =
-			MemoryContextAllocZero(catalog->routes_context,
-								   sizeof(CatalogRoute *) * catalog->n_nodes);
+		entry->routes = MemoryContextAllocZero(
+			catalog->routes_context, sizeof(CatalogRoute *) * catalog->n_nodes);
 	catalog->last_routes = entry;
 	return entry->routes;
 }

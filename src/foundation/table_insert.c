@@ -66,9 +66,9 @@ InsertByStatement(RetailRows *rows, int64 *keys)
 		Datum argument;
 
 		for (int i = 0; i < step; i++)
-			records[i] = RetailRow(&plan->shape,
-								   &rows->values[(first + i) * table->n],
-								   &rows->nulls[(first + i) * table->n]);
+			records[i] =
+				RetailRow(&plan->shape, &rows->values[(first + i) * table->n],
+						  &rows->nulls[(first + i) * table->n]);
 		argument = RetailRowArray(records, step);
 		RetailExecute(&plan->statement, &argument, NULL, false,
 					  SPI_OK_INSERT_RETURNING);
@@ -176,8 +176,8 @@ InsertChunk(TablePlan *plan, const RetailRows *rows, int first, int n,
 				plan->target, slot, plan->estate, false, NULL, NIL));
 		if (keys)
 			keys[first + i] = !fresh ? 0
-				: plan->key >= 0	 ? DatumGetInt64(slot->tts_values[plan->key])
-									 : 1;
+				: plan->key >= 0 ? DatumGetInt64(slot->tts_values[plan->key])
+								 : 1;
 		written += fresh;
 		ExecClearTuple(slot);
 	}

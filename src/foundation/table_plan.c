@@ -201,8 +201,8 @@ IsArbiter(const TablePlan *plan, const RetailTable *table,
 		bool found = false;
 
 		for (int k = 0; k < index->ii_NumIndexKeyAttrs; k++)
-			found = found ||
-				index->ii_IndexAttrNumbers[k] == plan->column[i] + 1;
+			found =
+				found || index->ii_IndexAttrNumbers[k] == plan->column[i] + 1;
 		if (!found)
 			return false;
 	}

@@ -37,7 +37,7 @@ typedef struct TablePlan
 {
 	MemoryContext context;
 	Oid relid;
-	bool valid;		/* false: something changed, make it anew */
+	bool valid;		 /* false: something changed, make it anew */
 	bool plain;		 /* its rows lie here, and nothing changes them */
 	bool insertable; /* directly; false: by statement */
 	bool updatable;

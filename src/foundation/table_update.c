@@ -87,10 +87,10 @@ ReplaceRow(TablePlan *plan, const RetailTable *table, TupleTableSlot *before,
 		CHECK_FOR_INTERRUPTS();
 		if (!ChangeRow(plan, table, before, after, change, argument))
 			return ROW_REFUSED;
-		result = table_tuple_update(
-			relation, &before->tts_tid, after, plan->estate->es_output_cid,
-			GetActiveSnapshot(), InvalidSnapshot, true, &failure, &mode,
-			&indexes);
+		result = table_tuple_update(relation, &before->tts_tid, after,
+									plan->estate->es_output_cid,
+									GetActiveSnapshot(), InvalidSnapshot, true,
+									&failure, &mode, &indexes);
 		if (result == TM_Ok)
 		{
 			if (indexes)

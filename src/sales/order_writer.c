@@ -27,29 +27,28 @@
 #include "sales/order_bundle.h"
 
 /* The rows of an order, as this file writes them. */
-static RetailTable order_table = {
-	"sales_order",
-	18,
-	{{"channel_id", INT8OID},
-	 {"external_no", TEXTOID},
-	 {"request_hash", BYTEAOID},
-	 {"member_id", INT8OID},
-	 {"fulfilment", TEXTOID},
-	 {"region_id", INT8OID},
-	 {"latitude", FLOAT8OID},
-	 {"longitude", FLOAT8OID},
-	 {"recipient", JSONBOID},
-	 {"pick_up_node_id", INT8OID},
-	 {"payment_state", TEXTOID},
-	 {"payment_due_at", TIMESTAMPTZOID},
-	 {"goods_total", NUMERICOID},
-	 {"discount_total", NUMERICOID},
-	 {"freight_total", NUMERICOID},
-	 {"total", NUMERICOID},
-	 {"promised_at", TIMESTAMPTZOID},
-	 {"placed_at", TIMESTAMPTZOID}},
-	"order_id",
-	2};
+static RetailTable order_table = {"sales_order",
+								  18,
+								  {{"channel_id", INT8OID},
+								   {"external_no", TEXTOID},
+								   {"request_hash", BYTEAOID},
+								   {"member_id", INT8OID},
+								   {"fulfilment", TEXTOID},
+								   {"region_id", INT8OID},
+								   {"latitude", FLOAT8OID},
+								   {"longitude", FLOAT8OID},
+								   {"recipient", JSONBOID},
+								   {"pick_up_node_id", INT8OID},
+								   {"payment_state", TEXTOID},
+								   {"payment_due_at", TIMESTAMPTZOID},
+								   {"goods_total", NUMERICOID},
+								   {"discount_total", NUMERICOID},
+								   {"freight_total", NUMERICOID},
+								   {"total", NUMERICOID},
+								   {"promised_at", TIMESTAMPTZOID},
+								   {"placed_at", TIMESTAMPTZOID}},
+								  "order_id",
+								  2};
 
 static RetailTable line_table = {"order_line",
 								 9,
@@ -244,17 +243,16 @@ AddLineRows(RetailRows *rows, const Placement *p)
 	{
 		const OrderLinePrice *price = &p->order->prices[i];
 		int64 quantity = s->lines[i].quantity;
-		Datum values[9] = {
-			Int64GetDatum(p->order_id),
-			Int32GetDatum(s->lines[i].line_no),
-			Int64GetDatum(s->lines[i].sku_id),
-			Int64GetDatum(quantity),
-			RetailCentsToNumeric(price->unit_price),
-			RetailCentsToNumeric(price->discount),
-			RetailCentsToNumeric(quantity * price->unit_price -
-								 price->discount),
-			Int64GetDatum(allocated[i]),
-			Int64GetDatum(quantity - allocated[i])};
+		Datum values[9] = {Int64GetDatum(p->order_id),
+						   Int32GetDatum(s->lines[i].line_no),
+						   Int64GetDatum(s->lines[i].sku_id),
+						   Int64GetDatum(quantity),
+						   RetailCentsToNumeric(price->unit_price),
+						   RetailCentsToNumeric(price->discount),
+						   RetailCentsToNumeric(quantity * price->unit_price -
+												price->discount),
+						   Int64GetDatum(allocated[i]),
+						   Int64GetDatum(quantity - allocated[i])};
 
 		RetailRowsAdd(rows, values, NULL);
 	}
@@ -272,11 +270,10 @@ WriteLines(Placement **placements, int n)
 	for (int i = 0; i < n; i++)
 	{
 		const Placement *p = placements[i];
-		Datum event[5] = {
-			Int64GetDatum(p->order_id), placed,
-			TimestampTzGetDatum(p->order->sourcing.as_of),
-			CStringGetTextDatum(p->actor),
-			PlacedDetail(p->result.plan.n_parcels)};
+		Datum event[5] = {Int64GetDatum(p->order_id), placed,
+						  TimestampTzGetDatum(p->order->sourcing.as_of),
+						  CStringGetTextDatum(p->actor),
+						  PlacedDetail(p->result.plan.n_parcels)};
 
 		RetailRowsAdd(events, event, NULL);
 		AddLineRows(lines, p);
@@ -354,16 +351,11 @@ AddPieceRows(RetailRows *contents, RetailRows *reservations,
 	Datum as_of = TimestampTzGetDatum(s->as_of);
 	Datum content[5] = {shipment_id, order_id, line_no, sku_id, quantity};
 	Datum reservation[11] = {
-		sku_id,
-		Int64GetDatum(set->result->candidates[node].node->id),
-		quantity,
-		quantity,
-		state,
-		TimestampTzGetDatum(set->expires_at),
-		order_id,
-		line_no,
-		shipment_id,
-		as_of,
+		sku_id,		 Int64GetDatum(set->result->candidates[node].node->id),
+		quantity,	 quantity,
+		state,		 TimestampTzGetDatum(set->expires_at),
+		order_id,	 line_no,
+		shipment_id, as_of,
 		as_of};
 	bool nulls[11] = {false};
 
