@@ -47,7 +47,7 @@ BEGIN
 	SELECT array_agg(DISTINCT i.sku_id), sum(i.open_quantity) INTO skus, open_units FROM retail.inbound i
 		WHERE i.source_kind = source_kind AND i.source_no = source_no AND i.sku_id = coalesce(the_sku, i.sku_id) AND i.node_id = coalesce(the_node, i.node_id);
 	IF skus IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT005', MESSAGE = 'unknown inbound', DETAIL = format('%s "%s" brings nothing%s.', source_kind, left(source_no, 200), CASE WHEN sku IS NULL THEN '' ELSE format(' of SKU "%s"', sku) END),
+		RAISE EXCEPTION USING ERRCODE = 'RT005', MESSAGE = 'unknown inbound', DETAIL = format('%s %s brings nothing%s.', coalesce(left(source_kind, 200), 'null'), coalesce('"' || left(source_no, 200) || '"', 'null'), CASE WHEN sku IS NULL THEN '' ELSE format(' of SKU "%s"', sku) END),
 			HINT = 'Use the source, SKU and node given to retail.put_inbound().';
 	END IF;
 	PERFORM retail.check_argument(quantity IS NULL OR (quantity BETWEEN 0 AND open_units AND sku IS NOT NULL AND node IS NOT NULL), 'quantity', quantity::text,

@@ -358,3 +358,79 @@ SELECT retail.cancel_order('app', 'nope');
 \set VERBOSITY default
 SELECT changed();
 SELECT count(*) FROM retail.check_integrity();
+
+\echo ---- bundles ----
+SELECT retail.put_sku('SET', 'tea and pot', 0, list_price => 55) > 0 AND retail.put_sku('SET2', 'another', 0, list_price => 5) > 0 AND retail.put_bundle('SET', '[{"sku": "A1", "qty": 2}, {"sku": "A2", "qty": 1}]') > 0;
+SELECT retail.put_inbound('purchase_order', 'PO1', 'A2', 'W1', 5, '2026-03-10 00:00+00', '2026-03-02 00:00+00') IS NOT NULL;
+SELECT external_no, status FROM (VALUES ('refused', 1), ('waits', 103)) n (external_no, qty), LATERAL retail.place_order('app', external_no, jsonb_build_array(jsonb_build_object('sku', 'A2', 'qty', qty)), '{"region": "BJ"}', payment => 'on_delivery', shortage => 'backorder_undated', as_of => '2026-03-02 02:00+00');
+SELECT status FROM retail.place_order('app', 'asked', '[{"sku": "A1", "qty": 1}]', fulfilment => 'pick_up', pick_up_node => 'S1', payment => 'on_delivery', as_of => '2026-03-02 02:00+00');
+SELECT retail.reject_shipment(parcel('refused'), 'closed', rejection_no => 'J1', as_of => '2026-03-02 03:00+00') ->> 'outcome', retail.reject_shipment(parcel('asked'), 'damaged', as_of => '2026-03-02 03:00+00') ->> 'outcome';
+SELECT state, count(*) FROM retail.submit_orders('[{"channel": "app", "external_no": "queued", "lines": [{"sku": "A1", "qty": 1}], "destination": {"region": "BJ"}}]', '2026-03-02 02:00+00') GROUP BY 1;
+SELECT count(*) FROM retail.check_integrity();
+DELETE FROM before;
+INSERT INTO before SELECT * FROM database_state();
+SELECT bad('put_bundle: ' || c, 'retail.put_bundle(' || c || ')') FROM unnest(ARRAY[$$NULL, '[{"sku": "A1", "qty": 1}]'$$, $$'NOPE', '[{"sku": "A1", "qty": 1}]'$$, $$'SET2', '[]'$$, $$'SET2', '{}'$$, $$'SET2', '7'$$, $$'SET2', '[7]'$$, $$'SET2', '[null]'$$, $$'SET2', '[{}]'$$,
+	$$'SET2', '[{"sku": "A1"}]'$$, $$'SET2', '[{"sku": "A1", "qty": 0}]'$$, $$'SET2', '[{"sku": "A1", "qty": -1}]'$$, $$'SET2', '[{"sku": "A1", "qty": 0.5}]'$$, $$'SET2', '[{"sku": "A1", "qty": "1"}]'$$, $$'SET2', '[{"sku": "A1", "qty": "NaN"}]'$$, $$'SET2', '[{"sku": "A1", "qty": 1e400}]'$$,
+	$$'SET2', '[{"sku": 1, "qty": 1}]'$$, $$'SET2', '[{"sku": "NOPE", "qty": 1}]'$$, $$'SET2', '[{"sku": "A1", "qty": 1, "unit": "CRATE"}]'$$, $$'SET2', '[{"sku": "SET2", "qty": 1}]'$$, $$'SET2', '[{"sku": "SET", "qty": 1}]'$$, $$'SET2', '[{"sku": "A1", "qty": 1, "colour": "red"}]'$$,
+	$$'SET2', (SELECT jsonb_agg('{"sku": "A1", "qty": 1}'::jsonb) FROM generate_series(1, 51))$$, $$'A1', '[{"sku": "A2", "qty": 1}]'$$]) c;
+SELECT bad_order('a bundle: ' || l, quote_literal(l)) FROM unnest(ARRAY['[{"sku": "SET", "qty": 0}]', '[{"sku": "SET", "qty": 1.5}]', '[{"sku": "SET", "qty": 1000000000}]', '[{"sku": "SET", "qty": 1, "unit": "BOX"}]', '[{"sku": "SET", "qty": 1, "discount": 55.01}]', '[{"sku": "SET2", "qty": 1}, {"sku": "SET", "qty": 1000}]']) l;
+SELECT bad('receive_stock: a bundle', $$retail.receive_stock('BAD', 'W1', '[{"sku": "SET", "qty": 1}]')$$);
+SELECT changed();
+
+\echo ---- refusals, exceptions, questions ----
+SELECT bad('reject_shipment: ' || c, 'retail.reject_shipment(' || c || ')') FROM unnest(ARRAY[$$NULL, 'closed'$$, $$0, 'closed'$$, $$-1, 'closed'$$, $$parcel('open'), NULL$$, $$parcel('open'), 'bored'$$, $$parcel('open'), ''$$, $$parcel('open'), 'closed', '[]'$$, $$parcel('open'), 'closed', '{}'$$,
+	$$parcel('open'), 'closed', '[{"sku": "NOPE", "qty": 1}]'$$, $$parcel('open'), 'closed', '[{"sku": "A1", "qty": 0}]'$$, $$parcel('open'), 'closed', '[{"sku": "A1", "qty": -1}]'$$, $$parcel('open'), 'closed', '[{"sku": "A1", "qty": 4}]'$$, $$parcel('open'), 'closed', '[{"sku": "A1", "qty": 1.5}]'$$,
+	$$parcel('open'), 'closed', '[{"sku": "A1", "qty": null}]'$$, $$parcel('open'), 'closed', rejection_no => ''$$, $$parcel('open'), 'closed', rejection_no => repeat('n', 201)$$, $$parcel('open'), 'closed', note => E'\r'$$, $$parcel('open'), 'closed', as_of => 'infinity'$$, $$parcel('open'), 'closed', as_of => NULL$$,
+	$$parcel('sent'), 'closed'$$, $$parcel('refused'), 'damaged', rejection_no => 'J1'$$]) c;
+SELECT bad('resolve_exception: ' || c, 'retail.resolve_exception(' || c || ')') FROM unnest(ARRAY[$$NULL, 'retry'$$, $$0, 'retry'$$, $$(SELECT min(exception_id) FROM retail.order_exception), NULL$$, $$(SELECT min(exception_id) FROM retail.order_exception), 'pray'$$,
+	$$(SELECT min(exception_id) FROM retail.order_exception), 'node'$$, $$(SELECT min(exception_id) FROM retail.order_exception), 'node', 'nope'$$, $$(SELECT min(exception_id) FROM retail.order_exception), 'cancel', note => E'\x01'$$, $$(SELECT min(exception_id) FROM retail.order_exception), 'cancel', as_of => 'infinity'$$]) c;
+SELECT bad('answer_question: ' || c, 'retail.answer_question(' || c || ')') FROM unnest(ARRAY[$$NULL, 'asked', 'cancel'$$, $$'nope', 'asked', 'cancel'$$, $$'app', NULL, 'cancel'$$, $$'app', 'nope', 'cancel'$$, $$'app', 'open', 'cancel'$$, $$'app', 'asked', NULL$$, $$'app', 'asked', 'perhaps'$$, $$'app', 'asked', 'other_store'$$,
+	$$'app', 'asked', 'other_store', 'nope'$$, $$'app', 'asked', 'other_store', 'S1'$$, $$'app', 'asked', 'ship_home'$$, $$'app', 'asked', 'ship_home', destination => '[]'$$, $$'app', 'asked', 'ship_home', destination => '{"region": "nope"}'$$, $$'app', 'asked', 'ship_home', destination => '{"lat": 91, "lon": 0}'$$, $$'app', 'asked', 'cancel', as_of => 'infinity'$$]) c;
+SELECT bad('set_question_rules: ' || c, 'retail.set_question_rules(' || c || ')') FROM unnest(ARRAY[$$NULL$$, $$'nope'$$, $$'app', '0'$$, $$'app', '-1 day'$$, $$'app', '61 days'$$, $$'app', NULL$$, $$'app', unanswered => 'shrug'$$, $$'app', convert_pick_up => NULL$$]) c;
+SELECT bad('pause_node: ' || c, 'retail.pause_node(' || c || ')') FROM unnest(ARRAY[$$NULL$$, $$'nope'$$, $$'W1', 'infinity'$$, $$'W1', '1999-01-01'$$, $$'W1', reason => ''$$, $$'W1', reason => NULL$$, $$'W1', as_of => NULL$$]) c;
+SELECT bad('resume_node: ' || c, 'retail.resume_node(' || c || ')') FROM unnest(ARRAY['NULL', '''nope''']) c;
+SELECT bad(f, format('retail.%s(%s)', f, t)) FROM unnest('{run_exceptions,run_questions}'::text[]) f, unnest(ARRAY['NULL', '''infinity''', '''1999-01-01''']) t;
+SELECT changed();
+
+\echo ---- orders that wait ----
+SELECT bad_order('shortage ' || coalesce(s, 'null'), '''[{"sku": "A1", "qty": 1}]''', more => format(', shortage => %L', s)) FROM unnest(ARRAY[NULL, '', 'Partial', 'maybe', repeat('s', 300)]) s;
+SELECT bad_order('partial, and nothing there', '''[{"sku": "COLD", "qty": 1}]''', '''{"region": "BJ"}''', more => ', shortage => ''partial''');
+SELECT bad_order('backorder, and nothing on its way', '''[{"sku": "A1", "qty": 1000}]''', more => ', shortage => ''backorder''');
+SELECT bad('put_inbound: ' || c, 'retail.put_inbound(' || c || ')') FROM unnest(ARRAY[$$NULL, 'P', 'A1', 'W1', 1, '2026-03-10'$$, $$'transfer', 'P', 'A1', 'W1', 1, '2026-03-10'$$, $$'other', NULL, 'A1', 'W1', 1, '2026-03-10'$$, $$'other', '', 'A1', 'W1', 1, '2026-03-10'$$, $$'other', repeat('p', 201), 'A1', 'W1', 1, '2026-03-10'$$,
+	$$'other', 'P', 'NOPE', 'W1', 1, '2026-03-10'$$, $$'other', 'P', 'SET', 'W1', 1, '2026-03-10'$$, $$'other', 'P', 'A1', 'nope', 1, '2026-03-10'$$, $$'other', 'P', 'A1', 'S1', 1, '2026-03-10'$$, $$'other', 'P', 'A1', 'W1', 0, '2026-03-10'$$, $$'other', 'P', 'A1', 'W1', -1, '2026-03-10'$$, $$'other', 'P', 'A1', 'W1', NULL, '2026-03-10'$$,
+	$$'other', 'P', 'A1', 'W1', 1000000001, '2026-03-10'$$, $$'other', 'P', 'A1', 'W1', 1, NULL$$, $$'other', 'P', 'A1', 'W1', 1, 'infinity'$$, $$'other', 'P', 'A1', 'W1', 1, '2026-03-10', 'infinity'$$]) c;
+SELECT bad('close_inbound: ' || c, 'retail.close_inbound(' || c || ')') FROM unnest(ARRAY[$$NULL, 'PO1'$$, $$'purchase_order', NULL$$, $$'purchase_order', 'nope'$$, $$'purchase_order', 'PO1', 'NOPE'$$, $$'purchase_order', 'PO1', 'A2', 'nope'$$, $$'purchase_order', 'PO1', 'A2', 'W1', -1$$, $$'purchase_order', 'PO1', 'A2', 'W1', 6$$, $$'purchase_order', 'PO1', as_of => 'infinity'$$]) c;
+SELECT bad('set_backorder_priority: ' || c, 'retail.set_backorder_priority(' || c || ')') FROM unnest(ARRAY[$$NULL, 'waits', 1$$, $$'nope', 'waits', 1$$, $$'app', NULL, 1$$, $$'app', 'nope', 1$$, $$'app', 'waits', -1$$, $$'app', 'waits', 101$$, $$'app', 'waits', NULL$$, $$'app', 'waits', 1, 'infinity'$$]) c;
+SELECT bad('set_backorder_horizon: ' || c, 'retail.set_backorder_horizon(' || c || ')') FROM unnest(ARRAY[$$NULL, '1 day'$$, $$'nope', '1 day'$$, $$'app', '-1 day'$$, $$'app', '367 days'$$, $$'app', NULL$$]) c;
+SELECT bad('run_backorders', format('retail.run_backorders(%s)', t)) FROM unnest(ARRAY['NULL', '''infinity''', '''1999-01-01''']) t;
+SELECT changed();
+
+\echo ---- the queue of submitted orders ----
+SELECT bad('submit_orders: ' || left(c, 60), 'retail.submit_orders(' || c || ')') FROM unnest(ARRAY['NULL', '''{}''', '''[]''', '''7''', '''"x"''', '''null''', '(SELECT jsonb_agg(1) FROM generate_series(1, 10001))', '''[{}]'', NULL', '''[{}]'', ''infinity''', '''[{}]'', ''1999-01-01''']) c;
+-- one bad order does not raise: it is answered for itself
+SELECT s.sqlstate, left(s.error, 60) AS error, left(s.detail, 90) AS detail, s.hint <> '' AS hint, s.state, left(e::text, 100) AS element
+FROM unnest(ARRAY['7', '"x"', 'null', '[]', '{}', '{"channel": null}', '{"channel": 7}', '{"channel": "nope"}', '{"channel": "old"}', '{"external_no": null}', '{"external_no": 7}', '{"external_no": " "}', '{"external_no": "\u0007"}', jsonb_build_object('external_no', repeat('n', 201))::text,
+	'{"lines": null}', '{"lines": []}', '{"lines": {}}', '{"lines": "A1"}', '{"fulfilment": 1}', '{"fulfilment": ["ship"]}', '{"pick_up_node": 1}', '{"member_id": "1"}', '{"member_id": 1.5}', '{"member_id": 1e20}', '{"freight": "1"}', '{"freight": {}}', '{"payment": true}', '{"policy": 1}',
+	'{"shortage": 1}', '{"shortage": ["partial"]}', '{"priority": -1}', '{"priority": 101}', '{"priority": 0.5}', '{"priority": "high"}', '{"priority": "NaN"}', '{"needed_by": 7}', '{"needed_by": "soon"}', '{"needed_by": "infinity"}', '{"needed_by": "1999-12-31"}', '{"as_of": "2026-03-02"}', '{"colour": "red"}', jsonb_build_object(repeat('k', 300), 1)::text]::jsonb[]) WITH ORDINALITY x (e, o),
+	LATERAL retail.submit_orders(jsonb_build_array(CASE jsonb_typeof(e) WHEN 'object' THEN CASE e WHEN '{}' THEN e ELSE '{"channel": "app", "external_no": "BAD", "lines": [{"sku": "A1", "qty": 1}], "destination": {"region": "BJ"}}' || e END ELSE e END), '2026-03-02 02:00+00') s ORDER BY x.o;
+SELECT s.sqlstate, s.error FROM retail.submit_orders('[{"channel": "app", "external_no": "queued", "lines": [{"sku": "A1", "qty": 2}], "destination": {"region": "BJ"}}, {"channel": "app", "external_no": "open", "lines": [{"sku": "A1", "qty": 2}], "destination": {"region": "BJ"}}]', '2026-03-02 02:00+00') s;
+SELECT bad('intake_status: ' || c, 'retail.intake_status(' || c || ')') FROM unnest(ARRAY[$$NULL, 'queued'$$, $$'nope', 'queued'$$, $$'app', NULL$$, $$'app', 'nope'$$]) c;
+SELECT bad('run_allocation: ' || c, 'retail.run_allocation(' || c || ')') FROM unnest(ARRAY['NULL', '''infinity''', '''1999-01-01''', 'now(), NULL', 'now(), 0', 'now(), -1', 'now(), 10001']) c;
+SELECT bad('run_reoptimise: ' || c, 'retail.run_reoptimise(' || c || ')') FROM unnest(ARRAY['NULL', '''infinity''', '''1999-01-01''']) c;
+SELECT changed();
+-- what codes mean is found out when they are decided: each is refused for itself, with what place_order() raises
+BEGIN;
+SELECT count(*) FROM retail.submit_orders((SELECT jsonb_agg('{"channel": "app", "lines": [{"sku": "A1", "qty": 1}], "destination": {"region": "BJ"}}' || jsonb_build_object('external_no', 'B' || o) || e ORDER BY o) FROM unnest(ARRAY['{"lines": [{"sku": "NOPE", "qty": 1}]}', '{"lines": [{"sku": "A1", "qty": -1}]}', '{"lines": [{"sku": "A1", "qty": "NaN"}]}', '{"lines": [{"sku": "SET", "qty": 1, "unit": "BOX"}]}',
+	'{"shortage": "maybe"}', '{"shortage": "backorder", "lines": [{"sku": "A1", "qty": 1000}]}', '{"shortage": "partial", "fulfilment": "pick_up", "pick_up_node": "S1", "lines": [{"sku": "COLD", "qty": 1}]}', '{"fulfilment": "fly"}', '{"fulfilment": "pick_up"}', '{"freight": -1}', '{"freight": 0.001}', '{"payment": "later"}', '{"policy": "nope"}', '{"destination": []}', '{"destination": {"lat": 1}}']::jsonb[]) WITH ORDINALITY x (e, o)), '2026-03-02 02:00+00') s WHERE s.state = 'queued';
+SELECT regexp_replace(retail.run_allocation('2026-03-02 02:00+00'), '\d+', 'N');
+SELECT i.external_no, i.sqlstate, left(i.error, 60), left(i.detail, 120), i.hint <> '' FROM retail.order_intake i WHERE i.state = 'refused' ORDER BY i.intake_id;
+ROLLBACK;
+
+\echo ---- retention ----
+SELECT bad('put_retention: ' || c, 'retail.put_retention(' || c || ')') FROM unnest(ARRAY[$$NULL, '2 days'$$, $$'sales_order', '2 days'$$, $$repeat('k', 300), '2 days'$$, $$'order_intake', '0'$$, $$'order_intake', '-2 days'$$, $$'order_intake', '23:59:59'$$, $$'order_intake', '101 years'$$, $$'order_intake', '2 days', NULL$$, $$'order_intake', '2 days', 'infinity'$$]) c;
+SELECT bad('run_retention: ' || c, 'retail.run_retention(' || c || ')') FROM unnest(ARRAY['NULL', '''infinity''', '''1999-01-01''', 'now(), ''{nope}''', 'now(), ''{NULL}''', 'now(), NULL, 0', 'now(), NULL, -1', 'now(), NULL, NULL', 'now(), NULL, 1000000001', 'now(), NULL, 1, 0', 'now(), NULL, 1, NULL', 'now(), NULL, 1, 100001', 'NULL, NULL', '''infinity'', NULL']) c;
+SELECT changed();
+
+\echo ---- the checks themselves ----
+SELECT bad(c, 'retail.' || c) FROM unnest(ARRAY['check_text(NULL, NULL)', 'check_text(''x'', NULL, 0)', 'check_text('''', ''it'', NULL)', 'check_text(repeat(''x'', 201), ''it'', NULL)', 'check_text(NULL, NULL, NULL)', 'check_time(NULL, NULL)', 'check_time(''infinity'', NULL)', 'check_money(NULL, NULL)', 'check_money(''NaN'', NULL)', 'check_coordinates(NULL, NULL)', 'check_coordinates(''NaN'', 0)']) c;
+SELECT count(*) FROM retail.check_integrity();
