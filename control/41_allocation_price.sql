@@ -42,7 +42,6 @@ BEGIN
 			HINT = 'Name each pair once.';
 	END IF;
 	-- One feed at a time: what it does not name it leaves as the one before wrote it.
-	PERFORM retail.report_progress('stock_prices', 'compute', 0, 1);
 	PERFORM pg_advisory_xact_lock(hashtext('pg_retail'), 40);
 	INSERT INTO retail.stock_price AS s (sku_id, node_id, scarcity, markdown, updated_at)
 		SELECT k.sku_id, x.node_id, coalesce((e.p ->> 'scarcity')::numeric, old.scarcity, 0), coalesce((e.p ->> 'markdown')::numeric, old.markdown, 0), as_of
@@ -87,6 +86,7 @@ DECLARE
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
 	as_of := retail.effective_time(as_of);
+	PERFORM retail.report_progress('stock_prices', 'compute', 0, 1);
 	PERFORM pg_advisory_xact_lock(hashtext('pg_retail'), 40);
 	WITH RECURSIVE family (category_id, ancestor_id, depth) AS (
 		SELECT c.category_id, c.category_id, 0 FROM retail.category c

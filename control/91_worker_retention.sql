@@ -129,12 +129,12 @@ BEGIN
 		removed := 0;
 		more := left_rows = 0;
 		WHILE left_rows > 0 LOOP
+			PERFORM retail.report_progress('retention', r.kind, max_rows - left_rows, max_rows);
 			wanted := least(batch_size, left_rows);
 			n := retail.remove_batch(r.kind, cutoff, wanted);
 			removed := removed + n;
 			left_rows := left_rows - n;
 			more := n = wanted;
-			PERFORM retail.report_progress('retention', r.kind, max_rows - left_rows, max_rows);
 			EXIT WHEN NOT more;
 		END LOOP;
 		IF removed > 0 THEN
