@@ -38,7 +38,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 			- coalesce((SELECT sum(b.quantity) FROM retail.backorder b WHERE b.order_id = l.order_id AND b.line_no = l.line_no), 0)::bigint AS quantity
 		FROM retail.order_line l WHERE l.order_id = $1 AND l.backordered > 0) x WHERE x.quantity > 0 ORDER BY x.line_no
 $$;
-COMMENT ON FUNCTION retail.open_units(bigint) IS 'Internal: the units of an order that nobody is going to send as yet, and that do not wait for stock.';
+COMMENT ON FUNCTION retail.open_units(bigint) IS 'The units of an order that nobody is going to send as yet, and that do not wait for stock: an exception or a question is open. Shows what the caller may see.';
 
 CREATE FUNCTION retail.open_lines(order_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

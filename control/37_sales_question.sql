@@ -239,4 +239,4 @@ COMMENT ON FUNCTION retail.waiting_violations() IS 'Internal: invariant 3 of uni
 
 GRANT EXECUTE ON FUNCTION retail.answer_question(text, text, text, text, jsonb, timestamptz) TO retail_admin, retail_app, retail_service;
 GRANT EXECUTE ON FUNCTION retail.run_questions(timestamptz), retail.set_question_rules(text, interval, text, boolean), retail.waiting_violations() TO retail_admin, retail_app;
-GRANT EXECUTE ON FUNCTION retail.open_units(bigint) TO retail_admin, retail_app;
+GRANT EXECUTE ON FUNCTION retail.open_units(bigint) TO retail_admin, retail_app, retail_store, retail_service;

@@ -91,6 +91,38 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.explain_decision(jsonb, timestamptz) IS 'The trace of a decision in sentences, also that of quote_order(); part of explain_order().';
 
+CREATE FUNCTION retail.explain_cause(order_id bigint, n int) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	-- Each decision after the first was written with one of these events.
+	SELECT CASE WHEN e.kind = 'released' THEN ', because stock came in' WHEN e.kind = 'replanned' THEN ', together with other orders'
+		WHEN e.detail ->> 'cause' = 'refused' THEN format(', because %s %s', e.detail ->> 'node', CASE e.detail ->> 'reason' WHEN 'not_found' THEN 'did not find the goods' WHEN 'damaged' THEN 'found the goods damaged'
+			WHEN 'closed' THEN 'was closed' ELSE 'had too much to do' END)
+		WHEN e.detail ->> 'cause' = 'answer' THEN ', as the customer wished' WHEN e.detail ->> 'cause' = 'node' THEN ', by hand' ELSE ', when it was tried again' END
+	FROM retail.order_event e WHERE e.order_id = $1 AND e.kind IN ('rerouted', 'released', 'replanned') ORDER BY e.event_id OFFSET $2 - 2 LIMIT 1
+$$;
+COMMENT ON FUNCTION retail.explain_cause(bigint, int) IS 'Why the n-th decision of an order (from 2) was made, as the end of a sentence; part of explain_order().';
+
+CREATE FUNCTION retail.explain_waiting(order_id bigint) RETURNS SETOF text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	d record;
+	asked text;
+BEGIN
+	FOR d IN SELECT b.quantity, k.code, b.source_kind, b.source_no, n.code AS node, b.expected_at AT TIME ZONE n.time_zone AS expected, b.promised_at AT TIME ZONE n.time_zone AS promised, n.time_zone
+		FROM retail.backorder b JOIN retail.sku k USING (sku_id) LEFT JOIN retail.node n USING (node_id) WHERE b.order_id = $1 ORDER BY b.line_no, b.expected_at, b.backorder_id LOOP
+		RETURN NEXT CASE WHEN d.source_kind IS NULL THEN format('%s %s wait for stock; none is on its way.', d.quantity, d.code)
+			WHEN d.source_kind = 'stock' THEN format('%s %s wait for what lies at %s, to be sent next.', d.quantity, d.code, d.node)
+			ELSE format('%s %s wait for %s %s, expected at %s %s %s: with the customer %s.', d.quantity, d.code, replace(d.source_kind, '_', ' '), d.source_no, d.node,
+				to_char(d.expected, 'FMDy FMDD Mon HH24:MI'), d.time_zone, to_char(d.promised, 'FMDy FMDD Mon HH24:MI')) END;
+	END LOOP;
+	SELECT format('the customer''s answer, until %s UTC', to_char(q.deadline AT TIME ZONE 'UTC', 'FMDy FMDD Mon HH24:MI')) INTO asked FROM retail.order_question q WHERE q.order_id = $1 AND q.state = 'open';
+	FOR d IN SELECT u.quantity, k.code FROM retail.open_units($1) u JOIN retail.sku k USING (sku_id) ORDER BY u.line_no LOOP
+		RETURN NEXT format('%s %s wait for %s.', d.quantity, d.code, coalesce(asked, 'a decision: no node sends them (see the exception queue)'));
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION retail.explain_waiting(bigint) IS 'What the units of an order wait for that nobody sends yet; part of explain_order(). Shows what the caller may see.';
+
 CREATE FUNCTION retail.explain_order(channel text, external_no text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -110,10 +142,14 @@ BEGIN
 	RETURN NEXT format('Order %s of channel %s: %s%s.', external_no, channel, (SELECT string_agg(format('%s %s', l.quantity, k.code), ', ' ORDER BY l.line_no)
 		FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = o.order_id), CASE o.fulfilment WHEN 'ship' THEN ' to ' || o.region WHEN 'pick_up' THEN ' for pick-up at ' || o.pick_up
 			WHEN 'ship_to_store' THEN ', to be collected at ' || o.pick_up ELSE ' at the till of ' || o.pick_up END);
+	FOR d IN SELECT b.bundles, k.code, string_agg(format('%s %s', b.quantity, c.code), ', ' ORDER BY b.line_no) AS parts FROM retail.order_bundle b JOIN retail.sku k ON k.sku_id = b.bundle_sku_id
+			JOIN retail.order_line l USING (order_id, line_no) JOIN retail.sku c ON c.sku_id = l.sku_id WHERE b.order_id = o.order_id GROUP BY 1, 2 ORDER BY 2 LOOP
+		RETURN NEXT format('%s of these came as %s %s; what a bundle holds travels together.', d.parts, d.bundles, d.code);
+	END LOOP;
 	FOR d IN SELECT x.decided_at, x.trace FROM retail.allocation_decision x WHERE x.order_id = o.order_id ORDER BY x.decided_at LOOP
 		n := n + 1;
 		IF n > 1 THEN
-			RETURN NEXT format('Decided again at %s UTC.', to_char(d.decided_at AT TIME ZONE 'UTC', 'FMDy FMDD Mon YYYY HH24:MI'));
+			RETURN NEXT format('Decided again at %s UTC%s.', to_char(d.decided_at AT TIME ZONE 'UTC', 'FMDy FMDD Mon YYYY HH24:MI'), retail.explain_cause(o.order_id, n));
 		END IF;
 		RETURN QUERY SELECT * FROM retail.explain_decision(d.trace, d.decided_at);
 		-- Shadows are a matter of the chain, not of a store.
@@ -124,9 +160,7 @@ BEGIN
 				ELSE format('would send from %s: %s by its weights, where this plan costs %s', array_to_string(s.nodes, ', '), s.cost, s.acting_plan_cost) END);
 		END LOOP;
 	END LOOP;
-	FOR d IN SELECT l.backordered, k.code FROM retail.order_line l JOIN retail.sku k USING (sku_id) WHERE l.order_id = o.order_id AND l.backordered > 0 ORDER BY l.line_no LOOP
-		RETURN NEXT format('%s %s wait for stock that is on its way.', d.backordered, d.code);
-	END LOOP;
+	RETURN QUERY SELECT * FROM retail.explain_waiting(o.order_id);
 	IF n = 0 THEN
 		RETURN NEXT CASE o.fulfilment WHEN 'counter' THEN 'Nothing had to be decided.' ELSE 'The decision is not kept any more.' END;
 	END IF;
@@ -138,4 +172,4 @@ COMMENT ON FUNCTION retail.explain_order(text, text) IS
 'Why an order was given to these nodes, in sentences: each parcel with its cost and promise, what other nodes would have cost or lack, who was left out, what shadow policies would do. Shows what the caller may see. Raises RT006.';
 
 GRANT EXECUTE ON FUNCTION retail.explain_cost(jsonb), retail.explain_parcel(jsonb, int, timestamptz, int), retail.explain_decision(jsonb, timestamptz),
-	retail.explain_order(text, text) TO retail_admin, retail_app, retail_store, retail_service;
+	retail.explain_cause(bigint, int), retail.explain_waiting(bigint), retail.explain_order(text, text) TO retail_admin, retail_app, retail_store, retail_service;

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = error;
 SET TIME ZONE 'America/New_York';		-- the text does not depend on it
-SELECT plan(19);
+SELECT plan(25);
 
 SELECT retail.put_region('CN', '中国'), retail.put_region('SH', '上海', 'CN', 31.23, 121.47), retail.put_channel('app', 'App', 'app'), retail.put_channel('pos', 'POS', 'pos'), retail.put_calendar('never', 'Never', '{}'),
 	retail.put_sku('A', 'A', 500, list_price => 10), retail.put_carrier_service('std', 'C', 'std'), retail.put_lane('std', 'CN', 'z', 24, from_region => 'CN'), retail.put_rate_card('std', 'z', 1000, 5, 1000, 1),
@@ -43,6 +43,18 @@ SELECT retail.put_node('OTHER', 'other', 'store', 'SH', can_pick_up => true), re
 SELECT is(pg_temp.line('S1', '^(Order|  It can)'), 'Order S1 of channel app: 1 A, to be collected at OTHER.|  It can be collected Tue 3 Mar 17:00, 25 hours later.', 'sent to a store');
 SELECT is((SELECT count(*) FROM retail.quote_order('app', '[{"sku": "A", "qty": 1}]', '{"region": "SH"}', as_of => '2026-03-02 02:00+00') q, retail.explain_decision(q.trace, '2026-03-02 02:00+00') l WHERE l ~ '^Parcel'), 1::bigint, 'a quote can be explained too');
 SELECT is((SELECT count(*) FROM retail.explain_decision('{}', now())), 1::bigint, 'a trace of an older version has less to tell');
+-- ---- refused, bundles, and what waits ----
+SELECT retail.put_sku('B', 'B', 500, list_price => 10), retail.put_sku('AB', 'A and B', 1, list_price => 18), retail.put_sku('L', 'L', 100, list_price => 5) \g /dev/null
+SELECT retail.put_bundle('AB', '[{"sku": "A", "qty": 1}, {"sku": "B", "qty": 1}]'), retail.put_node('NEXT', 'next', 'store', 'SH', parcel_cost => 20),
+	retail.receive_stock('in2', 'DEAR', '[{"sku": "A", "qty": 9}, {"sku": "B", "qty": 9}]', '2026-03-01 00:00+00'), retail.receive_stock('in3', 'NEXT', '[{"sku": "A", "qty": 9}, {"sku": "B", "qty": 9}]', '2026-03-01 00:00+00'),
+	retail.put_inbound('purchase_order', 'PO1', 'L', 'DEAR', 5, '2026-03-05 02:00+00', '2026-03-01 00:00+00') \g /dev/null
+SELECT order_id FROM retail.place_order('app', 'O2', '[{"sku": "AB", "qty": 2}, {"sku": "L", "qty": 3}]', '{"region": "SH"}', payment => 'on_delivery', as_of => '2026-03-02 02:00+00', shortage => 'backorder') \gset
+SELECT is(pg_temp.line('O2', 'bundle'), '2 A, 2 B of these came as 2 AB; what a bundle holds travels together.', 'a bundle');
+SELECT is(pg_temp.line('O2', 'wait'), '3 L wait for purchase order PO1, expected at DEAR Thu 5 Mar 10:00 Asia/Shanghai: with the customer Fri 6 Mar 16:00.', 'what waits, for what and until when');
+SELECT is(retail.reject_shipment((SELECT shipment_id FROM retail.shipment WHERE order_id = :order_id), 'damaged', as_of => '2026-03-02 03:00+00') ->> 'outcome', 'rerouted', 'refused');
+SELECT is(pg_temp.line('O2', '^Decided'), 'Decided again at Mon 2 Mar 2026 03:00 UTC, because DEAR found the goods damaged.', 'why it was decided again');
+SELECT is(retail.reject_shipment((SELECT max(shipment_id) FROM retail.shipment WHERE order_id = :order_id), 'capacity', as_of => '2026-03-02 04:00+00') ->> 'outcome', 'exception', 'nobody is left');
+SELECT is(pg_temp.line('O2', '^2 . wait'), '2 A wait for a decision: no node sends them (see the exception queue).|2 B wait for a decision: no node sends them (see the exception queue).', '... so a person decides');
 SELECT is((SELECT count(*) FROM retail.check_integrity()), 0::bigint, 'the books are right');
 SELECT * FROM finish();
 ROLLBACK;
