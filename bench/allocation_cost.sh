@@ -98,7 +98,7 @@ measure_cost() {
 		for orders in ${STREAM_ORDERS:-4000 12000}; do
 			say "  $orders orders, stock $stock"
 			out=$(cost_of_stream $world "$orders") || return
-			cost_figures $stock "$orders" $headline <<<"$out"
+			cost_figures "$stock" "$orders" $headline <<<"$out"
 			headline=0
 		done
 	done
