@@ -11,7 +11,7 @@ in_database() {
 	return $status
 }
 
-# Gives the chain of PGDATABASE the stock of the reference case: 60 days of a revenue of CNY 2 billion, CNY 329 million at list prices, instead of
+# Gives the chain of PGDATABASE the stock of the reference case: 60 days of a revenue of CNY 2 billion, CNY 328 million at list prices, instead of
 # the 9.8 billion that the generated chain holds. Every pair that is stocked keeps a unit.
 cut_stock() {
 	sql <<'SQL' >&2
