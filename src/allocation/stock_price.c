@@ -23,8 +23,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* SKUs kept before the cache begins anew: some MB on a chain of 320 nodes. */
-#define MAX_CACHED_SKUS 2000
+/* What is kept before the cache begins anew: some MB either way. */
+#define MAX_CACHED_SKUS 20000
+#define MAX_CACHED_PRICES 200000
 
 /* No unit is worth more, in cents, after weighing. */
 #define MAX_VALUE INT64CONST(1000000000)
@@ -56,6 +57,7 @@ static RetailStatement select_prices = {
 
 static MemoryContext price_context = NULL;
 static HTAB *price_table = NULL; /* SkuPrices by SKU */
+static int64 n_cached_prices = 0;
 static Oid price_relid = InvalidOid;
 static bool any_prices = true;
 static volatile bool prices_are_stale = true;
@@ -81,6 +83,7 @@ EmptyCache(void)
 		CacheRegisterRelcacheCallback(PricesInvalidated, (Datum) 0);
 	}
 	price_table = NULL;
+	n_cached_prices = 0;
 	MemoryContextReset(price_context);
 	control.keysize = sizeof(int64);
 	control.entrysize = sizeof(SkuPrices);
@@ -145,6 +148,7 @@ LoadPrices(int64 *sku_ids, int n)
 			}
 		}
 		entry = hash_search(price_table, &sku_ids[i], HASH_ENTER, NULL);
+		n_cached_prices += count;
 		entry->n = count;
 		entry->prices = prices;
 	}
@@ -157,7 +161,8 @@ CachePrices(const SourcingRequest *request)
 	int64 *unknown = palloc(sizeof(int64) * request->n_lines);
 	int n = 0;
 
-	if (hash_get_num_entries(price_table) > MAX_CACHED_SKUS)
+	if (hash_get_num_entries(price_table) > MAX_CACHED_SKUS ||
+		n_cached_prices > MAX_CACHED_PRICES)
 		EmptyCache();
 	for (int i = 0; i < request->n_lines; i++)
 		if (!hash_search(price_table, &request->lines[i].sku_id, HASH_FIND,
