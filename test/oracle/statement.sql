@@ -110,7 +110,7 @@ LANGUAGE sql STABLE AS $$
 		SELECT g.*, oracle.departure(g.calendar_id, g.time_zone, g.cut_off, g.processing_minutes, as_of) AS leaves
 		FROM (SELECT DISTINCT calendar_id, time_zone, cut_off, processing_minutes FROM retail.node WHERE node_id = ANY (nodes)) g
 	)
-	SELECT n.node_id, coalesce(later.leaves, l.leaves), (n.parcel_cost * 100)::bigint, (n.unit_cost * 100)::bigint, coalesce(later.room, greatest(first_day.room, 0), 2147483647)
+	SELECT n.node_id, coalesce(later.leaves, l.leaves), (n.parcel_cost * 100)::bigint, (n.unit_cost * 100)::bigint, coalesce(later.room, CASE WHEN first_day.room < 0 THEN 0 ELSE first_day.room END, 2147483647)
 	FROM retail.node n JOIN leaving l ON l.calendar_id IS NOT DISTINCT FROM n.calendar_id AND (l.time_zone, l.cut_off, l.processing_minutes) = (n.time_zone, n.cut_off, n.processing_minutes)
 	CROSS JOIN LATERAL (SELECT oracle.room(n.node_id, l.leaves) AS room OFFSET 0) first_day
 	LEFT JOIN LATERAL (
