@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(63);
+SELECT plan(69);
 
 -- the parcels that are not cancelled
 CREATE FUNCTION pg_temp.parcels(no text) RETURNS text LANGUAGE sql VOLATILE AS $$
@@ -65,6 +65,22 @@ SELECT is(pg_temp.place('P2', '{A 1,B 1}', '2026-03-04 02:05+00', region => 'Q')
 SELECT is(retail.run_reoptimise('2026-03-04 02:10+00'), '2 orders looked at, 2 planned again: 2 parcels instead of 3, 15.00 saved', 'together they swap');
 SELECT is(pg_temp.parcels('P1') || ' | ' || pg_temp.parcels('P2'), 'W1 planned A1 | W2 planned A1,B1', '... and both are better off');
 SELECT is(stock('A', 'W1') || ' ' || stock('A', 'W2') || ' ' || stock('B', 'W2'), '1/1 1/1 1/1', '... though there was not one unit free');
+SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
+
+-- ---- three orders move in a circle -------------------------------------------------
+
+SELECT pg_temp.clear();
+-- T is served from W2 and W3, V from W3 and W1: no two of them can swap, but the three can.
+SELECT retail.put_region('T', 'Region T'), retail.put_region('V', 'Region V'), retail.put_lane('std', 'T', 'near', 24, 'W2'), retail.put_lane('std', 'T', 'near', 24, 'W3'),
+	retail.put_lane('std', 'V', 'near', 24, 'W3'), retail.put_lane('std', 'V', 'near', 24, 'W1');
+SELECT pg_temp.receive('C1', 'W2', 'A', 1, '2026-03-04');
+SELECT is(pg_temp.place('T1', '{A 1}', '2026-03-04 06:00+00', region => 'T'), 'W2 planned A1', 'the first has what the third will want');
+SELECT pg_temp.receive('C2', 'W3', 'A', 1, '2026-03-04');
+SELECT is(pg_temp.place('T2', '{A 1}', '2026-03-04 06:01+00', region => 'V'), 'W3 planned A1', 'the second has where the first could go');
+SELECT pg_temp.receive('C3', 'W1', 'A', 1, '2026-03-04'), pg_temp.receive('C4', 'W2', 'B', 1, '2026-03-04');
+SELECT is(pg_temp.place('T3', '{A 1,B 1}', '2026-03-04 06:02+00'), 'W1 planned A1; W2 planned B1', 'the third is split');
+SELECT is(retail.run_reoptimise('2026-03-04 06:10+00'), '3 orders looked at, 3 planned again: 3 parcels instead of 4, 7.00 saved', 'all three move');
+SELECT is(pg_temp.parcels('T1') || ' | ' || pg_temp.parcels('T2') || ' | ' || pg_temp.parcels('T3'), 'W3 planned A1 | W1 planned A1 | W2 planned A1,B1', '... each to where another was');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'all is sound');
 
 -- ---- who is left alone -------------------------------------------------------------
