@@ -57,6 +57,27 @@ ask_oracle() {
 	run -c "SET client_min_messages = warning" -c "DROP SCHEMA oracle CASCADE"
 }
 
+# The second look: the orders in time order in two copies of the database, with it and without. Their outcome is kept for the report.
+second_look() {
+	local look copy
+	run -f "$HERE/olist/second_look.sql"
+	run -c "CREATE TABLE olist.second_look (look text, orders bigint, parcels bigint, freight numeric, replanned bigint, violations bigint)" \
+		-c "INSERT INTO olist.second_look SELECT 'alone', orders, parcels FROM olist.alone"
+	for look in false true; do
+		copy=${PGDATABASE}_look_$look
+		run -d postgres <<-SQL >/dev/null
+			ALTER DATABASE "$PGDATABASE" ALLOW_CONNECTIONS false;
+			SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = '$PGDATABASE';
+			CREATE DATABASE "$copy" TEMPLATE "$PGDATABASE" STRATEGY file_copy;
+			ALTER DATABASE "$PGDATABASE" ALLOW_CONNECTIONS true;
+		SQL
+		run -d "$copy" -c "CALL olist.replay_in_time($look)"
+		run -d "$copy" -c "COPY (SELECT '$look', * FROM olist.outcome) TO STDOUT" | run -c "COPY olist.second_look FROM STDIN"
+		step "second look $look: $(run -F ' ' -c "SELECT orders, 'orders,', parcels, 'parcels, freight', freight || ',', replanned, 'planned again' FROM olist.second_look WHERE look = '$look'")"
+		run -d postgres -c "DROP DATABASE \"$copy\" WITH (FORCE)"
+	done
+}
+
 # Calls a procedure of the replay for a slice, in one session or in several at once.
 in_sessions() {
 	local procedure=$1 slice=$2 sessions=$3 session pid pids=()
@@ -102,6 +123,7 @@ main() {
 	fi
 	load
 	ask_oracle
+	second_look
 	replay
 	report
 	wrong=$(run -c "SELECT count(*) FROM olist.sum_check WHERE left_side IS DISTINCT FROM right_side")

@@ -99,6 +99,22 @@ LATERAL (VALUES (1, 'orders', x.n, 0, 'orders', 'compared'),
 	(11, 'dearer_rate', x.dearer, 4, 'share', 'orders dearer, by our card')) f (seq, name, value, digits, unit, note)
 ORDER BY g.which, f.seq;
 
+-- The second look, in a copy: extra is what an order has beyond its first parcel. Alone they were quoted on the opening stock, those
+-- that were cancelled too.
+INSERT INTO olist.report (name, value, unit, note)
+SELECT 'second_look.' || f.name, f.value, f.unit, f.note
+FROM olist.second_look w, olist.second_look l, olist.second_look a,
+LATERAL (VALUES (1, 'orders', w.orders, 'orders', 'in time order by one session, those that were not cancelled'),
+	(2, 'parcels.without', w.parcels, 'parcels', 'placed one by one'),
+	(3, 'parcels.with', l.parcels, 'parcels', 'with a look every three hours, until an order has to leave'),
+	(4, 'extra.without', w.parcels - w.orders, 'parcels', 'beyond one for each order'),
+	(5, 'extra.with', l.parcels - l.orders, 'parcels', 'the same with the second look'),
+	(6, 'extra.alone', a.parcels - a.orders, 'parcels', 'if each order, cancelled ones too, had all the opening stock to itself: no second look gets below'),
+	(7, 'replanned', l.replanned, 'times', 'an order was planned again'),
+	(8, 'freight.saved', w.freight - l.freight, 'BRL', format('of %s', w.freight))) f (seq, name, value, unit, note)
+WHERE w.look = 'false' AND l.look = 'true' AND a.look = 'alone'
+ORDER BY f.seq;
+
 INSERT INTO olist.report (name, value, unit, note)
 SELECT 'speed.' || s.work || '.' || s.sessions || '_sessions', round(percentile_cont(0.5) WITHIN GROUP (ORDER BY s.per_s)::numeric), CASE s.work WHEN 'place' THEN 'orders/s' ELSE 'events/s' END,
 	format('median of %s slices, %s to %s; %s', count(*), round(min(s.per_s)), round(max(s.per_s)),
@@ -132,6 +148,9 @@ UNION ALL SELECT 'stock: places received = rows of retail.stock', (SELECT count(
 UNION ALL SELECT 'stock: SKUs at fewer than two nodes = 0', (SELECT count(*) FROM (SELECT FROM retail.sku k LEFT JOIN olist.opening o ON o.product_id = k.code GROUP BY k.code HAVING count(o.seller_id) < 2) x), 0
 UNION ALL SELECT 'freight: parcels priced otherwise by SQL from the same tables = 0', (SELECT count(*) FROM olist.our_parcel WHERE status <> 'cancelled' AND card_price IS DISTINCT FROM freight_cost), 0
 UNION ALL SELECT 'freight: orders compared = placed', (SELECT count(*) FROM olist.compared), (SELECT count(*) FROM olist.placed)
+UNION ALL SELECT 'second look: orders with it = without it', (SELECT orders FROM olist.second_look WHERE look = 'true'), (SELECT orders FROM olist.second_look WHERE look = 'false')
+UNION ALL SELECT 'second look: parcels with it, less those without it, above 0 = 0', (SELECT greatest(max(parcels) FILTER (WHERE look = 'true') - max(parcels) FILTER (WHERE look = 'false'), 0) FROM olist.second_look), 0
+UNION ALL SELECT 'second look: violations = 0', (SELECT sum(violations) FROM olist.second_look), 0
 UNION ALL SELECT 'integrity: violations = 0', (SELECT count(*) FROM olist.violation), 0;
 
 -- Nothing is left that today's clock would release.
