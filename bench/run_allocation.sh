@@ -37,12 +37,19 @@ measure_orders() {
 		figure "allocation.peer_rate.$clients" orders/s "(information: the hand-written one)" <"$RATES/peer_place_order.$clients"
 		figure "allocation.floor_rate.$clients" orders/s "(information: the floor)" <"$RATES/same_rows.$clients"
 	done
-	# what it costs to hold a daily limit exactly: the parcels of the day are counted, and its lock is kept to the commit
-	sql -c "UPDATE retail.node SET daily_capacity = 1000000" >&2
+	# what it costs to hold a daily limit exactly
 	for clients in 2 64; do
-		pgb place_order "$clients" "${PGB_ARGS[@]}" | figure "allocation.limited_rate.$clients" orders/s "(information: ours, every node with a daily limit)"
+		: >"$RATES/limited.$clients"
+		: >"$RATES/unlimited.$clients"
+		for _ in $(seq "$RUNS"); do
+			sql -c "UPDATE retail.node SET daily_capacity = 1000000" >&2
+			pgb place_order "$clients" "${PGB_ARGS[@]}" >>"$RATES/limited.$clients"
+			sql -c "UPDATE retail.node SET daily_capacity = NULL" >&2
+			pgb place_order "$clients" "${PGB_ARGS[@]}" >>"$RATES/unlimited.$clients"
+		done
+		ratios limited unlimited "$clients" | figure "allocation.limited.$clients" ratio "the same without a daily limit, orders/s"
 	done
-	sql -c "UPDATE retail.node SET daily_capacity = NULL" >&2
+	worst allocation.limited lowest
 }
 
 # Orders of the intake queue that are decided, submission included: two clients submit a hundred orders in a call and decide a
