@@ -28,42 +28,56 @@ PromiseLateness(const SourcingRequest *request, TimestampTz promise)
 		request->policy->lateness_per_day;
 }
 
-/* Most carrier services for which there is room on the stack. */
-#define USUAL_SERVICES 32
+/* Room for the services of many candidates, so that each is not one more palloc. */
+typedef struct ServicePool
+{
+	int n;
+	int room;
+	SolverService *services;
+	const CatalogLane **lanes;
+	int *tariffs;
+} ServicePool;
+
+/* Services for which a pool takes room at a time. */
+#define POOL_SERVICES 512
+
+/* Sees to it that a candidate with every service finds room. */
+static void
+GrowPool(ServicePool *pool, int n_services)
+{
+	if (pool->room - pool->n >= n_services)
+		return;
+	/* What candidates point into stays where it is. */
+	pool->n = 0;
+	pool->room = Max(POOL_SERVICES, n_services);
+	pool->services = palloc0(sizeof(SolverService) * pool->room);
+	pool->lanes = palloc(sizeof(CatalogLane *) * pool->room);
+	pool->tariffs = palloc(sizeof(int) * pool->room);
+}
 
 /* Makes the services of a node that ships; returns how many there are. */
 static int
 ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
-				 SolverService **services)
+				 ServicePool *pool)
 {
-	const CatalogLane *usual_lanes[USUAL_SERVICES];
-	int usual_tariffs[USUAL_SERVICES];
-	const CatalogLane **lanes = usual_lanes;
-	int *tariffs = usual_tariffs;
+	SolverService *services;
+	const int *tariffs;
 	int n;
 
-	if (request->catalog->n_services > USUAL_SERVICES)
-	{
-		lanes = palloc(sizeof(CatalogLane *) * request->catalog->n_services);
-		tariffs = palloc(sizeof(int) * request->catalog->n_services);
-	}
+	GrowPool(pool, request->catalog->n_services);
+	services = &pool->services[pool->n];
+	tariffs = &pool->tariffs[pool->n];
+	candidate->lanes = &pool->lanes[pool->n];
 	n = CatalogLanes(request->catalog, candidate->node, request->region,
-					 candidate->distance_km, request->as_of, lanes, tariffs);
-	*services = palloc0(sizeof(SolverService) * Max(n, 1));
-	candidate->lanes = palloc(sizeof(CatalogLane *) * Max(n, 1));
+					 candidate->distance_km, request->as_of, candidate->lanes,
+					 &pool->tariffs[pool->n]);
 	for (int i = 0; i < n; i++)
 	{
-		candidate->lanes[i] = lanes[i];
-		(*services)[i].tariff = tariffs[i];
-		(*services)[i].temperature =
-			lanes[i]->service->temperature & candidate->node->temperature;
+		services[i].tariff = tariffs[i];
+		services[i].temperature = candidate->lanes[i]->service->temperature &
+			candidate->node->temperature;
 		if (request->store)
-			(*services)[i].temperature &= request->store->temperature;
-	}
-	if (lanes != usual_lanes)
-	{
-		pfree(lanes);
-		pfree(tariffs);
+			services[i].temperature &= request->store->temperature;
 	}
 	return n;
 }
@@ -115,12 +129,11 @@ LeaveOut(SourcingRejects *rejects, int *count, const CatalogNode *node,
  */
 static bool
 MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
-			  SolverNode *solver_node, SourcingCandidate *candidate,
-			  SourcingRejects *rejects)
+			  ServicePool *pool, SolverNode *solver_node,
+			  SourcingCandidate *candidate, SourcingRejects *rejects)
 {
 	/* What the store has itself need not travel to it. */
 	bool ships = request->pick_up_node == NULL && request->store != node;
-	SolverService *services;
 
 	if (request->only_node && node != request->only_node)
 		return false;
@@ -162,13 +175,13 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 						  request->longitude)
 		: NAN;
 	if (ships)
-		solver_node->n_services =
-			ShippingServices(request, candidate, &services);
+		solver_node->n_services = ShippingServices(request, candidate, pool);
 	else
 	{
-		services = palloc0(sizeof(SolverService));
-		services[0].tariff = request->catalog->n_tariffs; /* the free one */
-		services[0].temperature = node->temperature;
+		GrowPool(pool, 1);
+		pool->services[pool->n].tariff =
+			request->catalog->n_tariffs; /* the free one */
+		pool->services[pool->n].temperature = node->temperature;
 		solver_node->n_services = 1;
 	}
 	if (solver_node->n_services == 0)
@@ -176,7 +189,8 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 		LeaveOut(rejects, &rejects->unreachable, node, "no_lane");
 		return false;
 	}
-	solver_node->services = services;
+	solver_node->services = &pool->services[pool->n];
+	pool->n += solver_node->n_services;
 	DateServices(request, candidate, solver_node);
 	solver_node->per_parcel = node->parcel_cost;
 	solver_node->per_unit = node->unit_cost;
@@ -197,9 +211,11 @@ ServesFrom(const SourcingRequest *request, const CatalogNode *node,
 	SolverNode solver_node = {0};
 	SourcingCandidate candidate = {0};
 	SourcingRejects rejects = {0};
+	ServicePool pool = {0};
 	bool found = false;
 
-	if (!MakeCandidate(request, node, &solver_node, &candidate, &rejects))
+	if (!MakeCandidate(request, node, &pool, &solver_node, &candidate,
+					   &rejects))
 		return false;
 	for (int i = 0; i < solver_node.n_services; i++)
 	{
@@ -225,6 +241,7 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 	StockCell *cells = view->cells;
 	int n_cells = view->n_cells;
 	SolverNode *nodes = palloc0(sizeof(SolverNode) * Max(n_cells, 1));
+	ServicePool pool = {0};
 	int64 last_node = 0; /* what became of it: */
 	int candidate = -1;
 	int nearest = -1;
@@ -250,8 +267,8 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 			last_node = cells[i].node_id;
 			candidate = -1;
 			if (node &&
-				MakeCandidate(request, node, &nodes[c], &result->candidates[c],
-							  &result->rejects))
+				MakeCandidate(request, node, &pool, &nodes[c],
+							  &result->candidates[c], &result->rejects))
 			{
 				candidate = c;
 				result->n_candidates++;

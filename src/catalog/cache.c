@@ -359,6 +359,32 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 		node->paused_until = DT_NOBEGIN;
 }
 
+/* Makes an array of the nodes by their ids, unless these are far apart. */
+static void
+IndexNodes(RetailCatalog *catalog)
+{
+	HASH_SEQ_STATUS scan;
+	CatalogNode *node;
+	int64 first = PG_INT64_MAX;
+	int64 last = PG_INT64_MIN;
+
+	hash_seq_init(&scan, catalog->nodes);
+	while ((node = hash_seq_search(&scan)) != NULL)
+	{
+		first = Min(first, node->id);
+		last = Max(last, node->id);
+	}
+	if (first < 0 || last - first >= catalog->n_nodes * INT64CONST(8) + 1024)
+		return;
+	catalog->first_node = first;
+	catalog->n_nodes_by_id = last - first + 1;
+	catalog->nodes_by_id = MemoryContextAllocZero(
+		catalog->context, sizeof(CatalogNode *) * catalog->n_nodes_by_id);
+	hash_seq_init(&scan, catalog->nodes);
+	while ((node = hash_seq_search(&scan)) != NULL)
+		catalog->nodes_by_id[node->id - first] = node;
+}
+
 /* Loads the nodes. */
 static void
 LoadNodes(RetailCatalog *catalog)
@@ -382,6 +408,7 @@ LoadNodes(RetailCatalog *catalog)
 		ReadNode(catalog, node, row, calendars);
 		EnterCode(catalog->node_codes, node->code, node);
 	}
+	IndexNodes(catalog);
 }
 
 /* Loads the carrier services. */

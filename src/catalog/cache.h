@@ -173,6 +173,9 @@ typedef struct RetailCatalog
 	HTAB *nodes; /* by id */
 	HTAB *node_codes;
 	int n_nodes;
+	int64 first_node;	 /* the lowest id, where ids lie close: */
+	int64 n_nodes_by_id; /* 0: they do not */
+	CatalogNode **nodes_by_id;
 	HTAB *lanes; /* by origin and destination */
 	MemoryContext routes_context;
 	HTAB *routes;				/* by destination; lookup.c */

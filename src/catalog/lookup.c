@@ -32,7 +32,12 @@ FindCode(HTAB *table, const char *code)
 const CatalogNode *
 CatalogNodeById(const RetailCatalog *catalog, int64 id)
 {
-	return hash_search(catalog->nodes, &id, HASH_FIND, NULL);
+	if (catalog->n_nodes_by_id == 0)
+		return hash_search(catalog->nodes, &id, HASH_FIND, NULL);
+	if (id < catalog->first_node ||
+		id - catalog->first_node >= catalog->n_nodes_by_id)
+		return NULL;
+	return catalog->nodes_by_id[id - catalog->first_node];
 }
 
 /* Finds a node by its code, or NULL. */
