@@ -8,10 +8,11 @@
  *	- gather: send one parcel, or two together, from another node;
  *	- move: a piece to another parcel or to a new one;
  *	- swap: two pieces of two parcels;
- *	- dissolve: spread a parcel over the others, or over new ones.
+ *	- dissolve: spread a parcel over the others, or over new ones;
+ *	- shift: some units of a piece to another parcel or to a new one.
  *
  * A line that may not be split moves as a whole; of another, as much moves as
- * the new node has.  A change is made if it lowers the cost, or the tie weight
+ * the new node has, or with shift some.  A change is made if it lowers the cost, or the tie weight
  * at equal cost, so the search ends.
  *
  * Last comes polish, a large neighbourhood solved to optimality (Shaw 1998):
@@ -29,12 +30,15 @@
 
 #include "solver_search.h"
 
+#define SHIFT_UNITS 3 /* so few units may move alone */
+
 /*
- * Consider moving a piece, or part of it, to a parcel or to a new one.
+ * Consider moving some of a piece, or as much as the node has, to a parcel or
+ * to a new one.
  */
 static void
-ConsiderMove(Search *search, const SolverPiece *piece, int number, int node,
-			 Change *best)
+ConsiderMove(Search *search, const SolverPiece *piece, int64_t wanted,
+			 int number, int node, Change *best)
 {
 	const SolverProblem *problem = search->problem;
 	const Parcel *from = &search->parcels[piece->parcel];
@@ -45,8 +49,8 @@ ConsiderMove(Search *search, const SolverPiece *piece, int number, int node,
 
 	change.quantity =
 		(node == from->node
-			 ? piece->quantity
-			 : SolverGiveQuantity(search, node, piece->line, piece->quantity));
+			 ? wanted
+			 : SolverGiveQuantity(search, node, piece->line, wanted));
 	if (change.quantity == 0)
 		return;
 	if (number != NEW_PARCEL)
@@ -77,43 +81,67 @@ ConsiderMove(Search *search, const SolverPiece *piece, int number, int node,
 }
 
 /*
- * Make the best move of one piece, if any helps.
+ * Consider moving so much of a piece anywhere.
  */
-static bool
-MovePiece(Search *search, int number)
+static void
+ConsiderMoves(Search *search, const SolverPiece *piece, int64_t wanted,
+			  Change *best)
 {
 	const SolverProblem *problem = search->problem;
-	SolverPiece piece = search->pieces[number];
-	const Parcel *from = &search->parcels[piece.parcel];
-	Change best = {0};
+	const Parcel *from = &search->parcels[piece->parcel];
+	bool all = from->n_pieces == 1 && wanted == piece->quantity;
 
 	for (int i = 0; i < search->n_parcels; i++)
 	{
-		if (i != piece.parcel)
-			ConsiderMove(search, &piece, i, search->parcels[i].node, &best);
+		if (i != piece->parcel)
+			ConsiderMove(search, piece, wanted, i, search->parcels[i].node,
+						 best);
 	}
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
 		if (search->n_parcels < search->max_parcels &&
 			search->sent[i] < problem->nodes[i].max_parcels &&
-			!(i == from->node && from->n_pieces == 1))
-			ConsiderMove(search, &piece, NEW_PARCEL, i, &best);
+			!(i == from->node && all))
+			ConsiderMove(search, piece, wanted, NEW_PARCEL, i, best);
 	}
-	if (best.quantity == 0)
+}
+
+/*
+ * Make a move, if there is one.
+ */
+static bool
+MakeMove(Search *search, int number, Change *move)
+{
+	SolverPiece piece = search->pieces[number];
+
+	if (move->quantity == 0)
 		return false;
-	if (best.parcel == NEW_PARCEL)
-		best.parcel = SolverOpenParcel(search, best.node);
-	if (best.parcel < 0 ||
-		!SolverAddPiece(search, best.parcel, piece.line, best.quantity))
+	if (move->parcel == NEW_PARCEL)
+		move->parcel = SolverOpenParcel(search, move->node);
+	if (move->parcel < 0 ||
+		!SolverAddPiece(search, move->parcel, piece.line, move->quantity))
 	{
-		if (best.parcel >= 0 && search->parcels[best.parcel].n_pieces == 0)
-			SolverDropParcel(search, best.parcel);
+		if (move->parcel >= 0 && search->parcels[move->parcel].n_pieces == 0)
+			SolverDropParcel(search, move->parcel);
 		return false;
 	}
-	SolverTakePiece(search, number, best.quantity);
+	SolverTakePiece(search, number, move->quantity);
 	if (search->parcels[piece.parcel].n_pieces == 0)
 		SolverDropParcel(search, piece.parcel);
 	return true;
+}
+
+/*
+ * Make the best move of one piece, if any helps.
+ */
+static bool
+MovePiece(Search *search, int number)
+{
+	SolverPiece piece = search->pieces[number];
+	Change best = {0};
+
+	ConsiderMoves(search, &piece, piece.quantity, &best);
+	return MakeMove(search, number, &best);
 }
 
 /*
@@ -126,6 +154,41 @@ MovePieces(Search *search)
 
 	for (int i = 0; i < search->n_pieces && SolverGoOn(search); i++)
 		improved |= MovePiece(search, i);
+	return improved;
+}
+
+/*
+ * Try to move a part of each piece that may be divided: a few units, so many
+ * that the rest is a few, or half of it.
+ */
+static bool
+ShiftUnits(Search *search)
+{
+	bool improved = false;
+
+	for (int i = 0; i < search->n_pieces; i++)
+	{
+		SolverPiece piece = search->pieces[i];
+		Change best = {0};
+		int64_t tried = 0;
+
+		if (!search->may_split[piece.line])
+			continue;
+		for (int j = 0; j < 2 * SHIFT_UNITS + 1; j++)
+		{
+			int64_t units = j < SHIFT_UNITS ? j + 1
+				: j == SHIFT_UNITS			? piece.quantity / 2
+								   : piece.quantity - 2 * SHIFT_UNITS - 1 + j;
+
+			if (units <= tried || units >= piece.quantity)
+				continue;
+			if (!SolverGoOn(search))
+				return improved;
+			ConsiderMoves(search, &piece, units, &best);
+			tried = units;
+		}
+		improved |= MakeMove(search, i, &best);
+	}
 	return improved;
 }
 
@@ -668,5 +731,7 @@ SolverImprovePlan(Search *search)
 			improved = DissolveParcels(search);
 		if (!improved)
 			improved = PolishParcels(search);
+		if (!improved)
+			improved = ShiftUnits(search);
 	}
 }

@@ -114,7 +114,7 @@ DecodeNodes(Input *input, FuzzProblem *fuzz)
 		node->per_parcel = Number(input, 500);
 		node->per_unit = Number(input, 50);
 		node->preferred = Byte(input) % 2;
-		node->max_parcels = (capacity < 128 ? INT32_MAX : capacity % 4);
+		node->max_parcels = (capacity < 224 ? INT32_MAX : capacity % 4);
 		for (int j = 0; j < node->n_services; j++)
 		{
 			uint8_t classes = Byte(input);

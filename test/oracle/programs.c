@@ -510,8 +510,27 @@ WriteColumnRow(FILE *file, int n, int line, int node, const char *sense,
 }
 
 /*
+ * Check whether all nodes together have too little of some line: then there is
+ * no plan, divided or not.
+ */
+static bool
+IsShort(const Case *c)
+{
+	for (int l = 0; l < c->problem.n_lines; l++)
+	{
+		int64_t left = c->lines[l].quantity;
+
+		for (int i = 0; i < c->problem.n_nodes; i++)
+			left -= c->available[l * c->problem.n_nodes + i];
+		if (left > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Write the program with columns; false if the instance is too large for it,
- * or has lines to divide.
+ * or has lines that can be had in parts only.
  */
 bool
 WriteColumnProgram(FILE *file, const Case *c)
@@ -522,7 +541,7 @@ WriteColumnProgram(FILE *file, const Case *c)
 	for (int i = 0; i < c->problem.n_nodes; i++)
 		limited |= c->nodes[i].max_parcels > 0 &&
 			c->nodes[i].max_parcels < c->problem.n_lines;
-	if (c->divided)
+	if (c->divided && !IsShort(c))
 		return false;
 	n = ListColumns(c, limited);
 	if (n < 0)

@@ -64,6 +64,14 @@ CREATE FUNCTION oracle.departure(the_calendar bigint, zone text, cut_off time, m
 	FROM first_day f
 $$;
 
+-- When an order can be collected: when the work on it is done, which goes on in opening hours only.
+CREATE FUNCTION oracle.ready(the_calendar bigint, zone text, minutes int, begins timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+	SELECT w.closes - (w.total - minutes * interval '1 minute') FROM (
+		SELECT greatest(o.opens, begins) AS opens, o.closes, sum(o.closes - greatest(o.opens, begins)) OVER (ORDER BY o.day) AS total
+		FROM oracle.openings(the_calendar, (begins AT TIME ZONE zone)::date, zone) o WHERE o.closes > begins) w
+	WHERE w.total >= minutes * interval '1 minute' ORDER BY w.opens LIMIT 1
+$$;
+
 -- What a channel may be promised of the SKUs.
 CREATE FUNCTION oracle.promisable(the_channel bigint, skus bigint[], as_of timestamptz) RETURNS TABLE (sku_id bigint, node_id bigint, units bigint) LANGUAGE sql STABLE AS $$
 	SELECT s.sku_id, s.node_id, greatest(s.on_hand - s.reserved + coalesce(due.units, 0) - coalesce(own.quantity, general.quantity, 0), 0)
@@ -120,29 +128,52 @@ LANGUAGE sql STABLE AS $$
 	WHERE n.node_id = ANY (nodes) AND n.is_active AND n.can_ship AND (n.paused_until > as_of) IS NOT TRUE AND l.leaves IS NOT NULL
 $$;
 
--- The instance of an order, and the cost that is claimed for it in cents (the least bigint: refused).
-CREATE FUNCTION oracle.statement(id bigint, claimed bigint, channel text, lines jsonb, destination jsonb, as_of timestamptz) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- The same of the one store where an order is collected. When its day is full, work begins on a later one.
+CREATE FUNCTION oracle.store(the_node bigint, as_of timestamptz) RETURNS TABLE (node_id bigint, leaves timestamptz, parcel_cents bigint, unit_cents bigint, capacity bigint)
+LANGUAGE sql STABLE AS $$
+	SELECT n.node_id, coalesce(later.ready, r.ready), (n.parcel_cost * 100)::bigint, (n.unit_cost * 100)::bigint, coalesce(later.room, greatest(first_day.room, 0), 2147483647)
+	FROM retail.node n CROSS JOIN LATERAL (SELECT oracle.ready(n.calendar_id, n.time_zone, n.processing_minutes, as_of) AS ready OFFSET 0) r
+	CROSS JOIN LATERAL (SELECT oracle.room(n.node_id, r.ready) AS room OFFSET 0) first_day
+	LEFT JOIN LATERAL (
+		SELECT d.ready, x.room FROM generate_series(1, 14) i
+		CROSS JOIN LATERAL (SELECT oracle.ready(n.calendar_id, n.time_zone, n.processing_minutes, ((r.ready AT TIME ZONE n.time_zone)::date + i)::timestamp AT TIME ZONE n.time_zone) AS ready OFFSET 0) d
+		CROSS JOIN LATERAL (SELECT oracle.room(n.node_id, d.ready) AS room OFFSET 0) x
+		WHERE x.room > 0 AND d.ready <= r.ready + interval '14 days' ORDER BY d.ready LIMIT 1) later ON first_day.room <= 0
+	WHERE n.node_id = the_node AND n.is_active AND n.can_pick_up AND (n.paused_until > as_of) IS NOT TRUE AND r.ready IS NOT NULL
+$$;
+
+-- The instance of an order, and the cost that is claimed for it in cents (the least bigint: refused). With a store it is collected there: one
+-- service, free of charge.
+CREATE FUNCTION oracle.statement(id bigint, claimed bigint, channel text, lines jsonb, destination jsonb, as_of timestamptz, store text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	the_channel bigint := (SELECT c.channel_id FROM retail.channel c WHERE c.code = channel);
 	to_region bigint := (SELECT r.region_id FROM retail.region r WHERE r.code = destination ->> 'region');
 	here point := coalesce(point((destination ->> 'lon')::float8, (destination ->> 'lat')::float8), oracle.place(to_region));
+	the_store retail.node;
 	policy retail.allocation_policy;
 	answer text;
 BEGIN
 	SELECT * INTO STRICT policy FROM retail.allocation_policy p WHERE p.status = 'active' AND (p.channel_id = the_channel OR p.channel_id IS NULL) ORDER BY p.channel_id NULLS LAST LIMIT 1;
+	SELECT * INTO the_store FROM retail.node n WHERE n.code = store;
 	WITH demand AS MATERIALIZED (
 		SELECT row_number() OVER (ORDER BY k.sku_id) AS n, k.sku_id, sum((l ->> 'qty')::bigint) AS units, k.weight_g, k.volume_cm3, oracle.classes(ARRAY[k.temperature_class]) AS class
 		FROM jsonb_array_elements(lines) l JOIN retail.sku k ON k.code = l ->> 'sku' GROUP BY k.sku_id
 	), stock AS MATERIALIZED (
-		SELECT p.* FROM oracle.promisable(the_channel, (SELECT array_agg(d.sku_id) FROM demand d), as_of) p WHERE p.units > 0
+		SELECT p.* FROM oracle.promisable(the_channel, (SELECT array_agg(d.sku_id) FROM demand d), as_of) p
+			WHERE p.units > 0 AND (store IS NULL OR p.node_id = the_store.node_id)
 	), route AS MATERIALIZED (
 		SELECT r.*, dense_rank() OVER (ORDER BY r.card_id) - 1 AS tariff FROM oracle.routes((SELECT array_agg(DISTINCT s.node_id) FROM stock s), to_region, here, as_of) r
+			WHERE store IS NULL
+		UNION ALL SELECT the_store.node_id, NULL, NULL, 0, oracle.classes(the_store.temperature_classes), 0 WHERE store IS NOT NULL
 	), sender AS MATERIALIZED (
-		SELECT s.* FROM oracle.senders((SELECT array_agg(DISTINCT r.node_id) FROM route r), as_of) s
+		SELECT s.* FROM oracle.senders((SELECT array_agg(DISTINCT r.node_id) FROM route r), as_of) s WHERE store IS NULL
+		UNION ALL SELECT s.* FROM oracle.store(the_store.node_id, as_of) s WHERE store IS NOT NULL
 	)
 	SELECT concat_ws(' ', id, claimed, (policy.split_penalty * 100)::bigint, coalesce(policy.max_parcels, 0), policy.allow_line_split::int,
 			(SELECT count(*) FROM demand), (SELECT count(*) FROM sender), (SELECT count(DISTINCT tariff) FROM route),
 		(SELECT string_agg(concat_ws(' ', d.units, d.weight_g, d.volume_cm3, d.class), ' ' ORDER BY d.n) FROM demand d),
+		CASE WHEN store IS NOT NULL THEN '0 1 9223372036854775807 0 0 0 0' END,
 		(SELECT string_agg(concat_ws(' ', c.volumetric_divisor, b.n, b.brackets), ' ' ORDER BY t.tariff) FROM (SELECT DISTINCT r.tariff, r.card_id, r.service_id FROM route r) t
 			JOIN retail.carrier_service c ON c.carrier_service_id = t.service_id
 			CROSS JOIN LATERAL (SELECT count(*) AS n, string_agg(concat_ws(' ', x.up_to_g, (x.base_price * 100)::bigint, x.over_g, x.step_g, (x.step_price * 100)::bigint), ' ' ORDER BY x.up_to_g) AS brackets
@@ -157,9 +188,10 @@ BEGIN
 END $$;
 
 -- What quote_order() says that an order costs, in cents; the least bigint when it cannot be served.
-CREATE FUNCTION oracle.quote(channel text, lines jsonb, destination jsonb, as_of timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION oracle.quote(channel text, lines jsonb, destination jsonb, as_of timestamptz, store text DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-	RETURN (SELECT (q.cost * 100)::bigint FROM retail.quote_order(channel, lines, destination, as_of => as_of) q);
-EXCEPTION WHEN SQLSTATE 'RT020' OR SQLSTATE 'RT021' THEN
+	RETURN (SELECT (q.cost * 100)::bigint FROM retail.quote_order(channel, lines, destination, CASE WHEN store IS NULL THEN 'ship' ELSE 'pick_up' END, store, as_of => as_of) q);
+-- RT022: the store may not keep goods of that temperature class.
+EXCEPTION WHEN SQLSTATE 'RT020' OR SQLSTATE 'RT021' OR SQLSTATE 'RT022' THEN
 	RETURN -9223372036854775808;
 END $$;

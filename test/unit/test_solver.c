@@ -435,6 +435,37 @@ statuses_have_texts(void **state)
 	assert_non_null(solver_status_text((SolverStatus) 99));
 }
 
+/*
+ * A parcel of one unit is cheap, one of two is dear: a line that must be
+ * divided goes in three, though two parcels could hold it.
+ */
+static void
+units_go_apart_where_that_is_cheaper(void **state)
+{
+	Case *c = MakeCase(1, 2);
+	SolverPlan plan;
+
+	(void) state;
+	c->problem.allow_line_split = true;
+	c->problem.n_tariffs = 2;
+	c->lines[0] = (SolverLine){.quantity = 3, .unit_weight_g = 1445};
+	c->brackets[0][0] = (SolverBracket){3000, 1435, 0, 1000, 312};
+	c->brackets[1][0] = (SolverBracket){1900, 118, 0, 0, 0};
+	for (int i = 0; i < 2; i++)
+	{
+		c->services[i][0].tariff = 1 - i;
+		c->services[i][1] = (SolverService){i, 150, ANY};
+		c->nodes[i].n_services = 2;
+		c->nodes[i].per_parcel = 150;
+		Stock(c, 0, i, 3 - i);
+	}
+	c->nodes[0].per_unit = 37;
+	assert_int_equal(SolveCase(c, &plan), SOLVER_OK);
+	assert_int_equal(plan.n_parcels, 3);
+	FreePlan(c, &plan);
+	free(c);
+}
+
 int
 main(void)
 {
@@ -459,6 +490,7 @@ main(void)
 		cmocka_unit_test(bad_problems_are_refused),
 		cmocka_unit_test(unlimited_stock_is_fine),
 		cmocka_unit_test(statuses_have_texts),
+		cmocka_unit_test(units_go_apart_where_that_is_cheaper),
 	};
 
 	return cmocka_run_group_tests_name("solver", tests, NULL, NULL);
