@@ -93,6 +93,8 @@ FillSlot(TablePlan *plan, TupleTableSlot *slot, const RetailRows *rows, int row)
 	ExecClearTuple(slot);
 	for (int i = 0; i < n; i++)
 	{
+		if (plan->column[i] < 0)
+			continue; /* upgrade() has not run yet */
 		slot->tts_values[plan->column[i]] = rows->values[row * n + i];
 		slot->tts_isnull[plan->column[i]] = rows->nulls[row * n + i];
 	}

@@ -111,34 +111,37 @@ HasTrigger(Relation relation, int16 event)
 	return false;
 }
 
-/* Finds the columns that rows bring; false when one has another type. */
+/*
+ * Finds the columns that rows bring; false when one is missing or has another
+ * type.  One that came later may be missing.
+ */
 static bool
 FindColumns(TablePlan *plan, const RetailTable *table)
 {
+	bool same = true;
+
 	plan->key = -1;
 	for (int i = 0; i < table->n; i++)
 		plan->column[i] = -1;
 	for (int c = 0; c < plan->desc->natts; c++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(plan->desc, c);
+		const char *name = NameStr(attribute->attname);
 
 		if (attribute->attisdropped)
 			continue;
-		if (table->key && strcmp(NameStr(attribute->attname), table->key) == 0)
+		if (table->key && strcmp(name, table->key) == 0)
 			plan->key = c;
 		for (int i = 0; i < table->n; i++)
-			if (strcmp(NameStr(attribute->attname), table->columns[i].name) ==
-				0)
+			if (strcmp(name, table->columns[i].name) == 0)
 			{
-				if (attribute->atttypid != table->columns[i].type)
-					return false;
 				plan->column[i] = c;
+				same = same && attribute->atttypid == table->columns[i].type;
 			}
 	}
 	for (int i = 0; i < table->n; i++)
-		if (plan->column[i] < 0)
-			return false;
-	return table->key == NULL || plan->key >= 0;
+		same = same && (plan->column[i] >= 0 || table->columns[i].later);
+	return same && (table->key == NULL || plan->key >= 0);
 }
 
 /* Makes the defaults of the columns that rows do not bring ready. */
@@ -239,6 +242,20 @@ PrepareIndexes(TablePlan *plan, const RetailTable *table, Relation relation)
 	return plain && (table->n_unique == 0 || plan->arbiter != NIL);
 }
 
+/* Appends the names of the columns that the table has. */
+static void
+AppendColumns(StringInfo sql, const TablePlan *plan, const RetailTable *table)
+{
+	const char *comma = "";
+
+	for (int i = 0; i < table->n; i++)
+		if (plan->column[i] >= 0 || !table->columns[i].later)
+		{
+			appendStringInfo(sql, "%s%s", comma, table->columns[i].name);
+			comma = ", ";
+		}
+}
+
 /* Forms the statement that inserts the rows of an argument. */
 static void
 PrepareStatement(TablePlan *plan, const RetailTable *table)
@@ -248,9 +265,10 @@ PrepareStatement(TablePlan *plan, const RetailTable *table)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "INSERT INTO retail.%s (", table->name);
-	for (int i = 0; i < table->n; i++)
-		appendStringInfo(&sql, "%s%s", i ? ", " : "", table->columns[i].name);
-	appendStringInfoString(&sql, ") SELECT * FROM unnest($1) AS r (");
+	AppendColumns(&sql, plan, table);
+	appendStringInfoString(&sql, ") SELECT ");
+	AppendColumns(&sql, plan, table);
+	appendStringInfoString(&sql, " FROM unnest($1) AS r (");
 	for (int i = 0; i < table->n; i++)
 		appendStringInfo(&sql, "%s%s %s", i ? ", " : "", table->columns[i].name,
 						 format_type_be(table->columns[i].type));
@@ -283,8 +301,8 @@ MakePlan(const RetailTable *table, Relation relation)
 	plan->context = context;
 	plan->relid = RelationGetRelid(relation);
 	plan->desc = CreateTupleDescCopyConstr(RelationGetDescr(relation));
+	plan->plain = FindColumns(plan, table) && IsPlainTable(relation);
 	PrepareStatement(plan, table);
-	plan->plain = IsPlainTable(relation) && FindColumns(plan, table);
 	if (plan->plain)
 	{
 		plan->estate = CreateExecutorState();

@@ -19,6 +19,7 @@ typedef struct RetailColumn
 {
 	const char *name;
 	Oid type;
+	bool later; /* came after 0.1.0: until upgrade() has run it is not there */
 } RetailColumn;
 
 /* A hot table as its one writer knows it; the other columns have defaults. */

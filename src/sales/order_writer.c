@@ -84,7 +84,7 @@ static RetailTable shipment_table = {"shipment",
 									  {"ship_by", TIMESTAMPTZOID},
 									  {"promised_at", TIMESTAMPTZOID},
 									  {"planned_at", TIMESTAMPTZOID},
-									  {"to_node_id", INT8OID}},
+									  {"to_node_id", INT8OID, true}},
 									 "shipment_id"};
 
 static RetailTable content_table = {"shipment_line",
