@@ -36,7 +36,6 @@
 /* The tables of the catalogue, and then those with a cache of their own. */
 #define WATCHED_TABLES 11
 #define TOLD_TABLES 12
-#define MAX_REGION_DEPTH 32
 
 static const char *const watched_tables[TOLD_TABLES] = {
 	"region",		"channel",		"calendar",			 "calendar_hours",
@@ -201,6 +200,7 @@ LoadRegions(RetailCatalog *catalog)
 		bool isnull;
 
 		region = hash_search(catalog->regions, &id, HASH_ENTER, NULL);
+		region->index = catalog->n_regions++;
 		region->code = CopyText(catalog, row, 2);
 		region->parent_id = RetailCellInt64(row, 3, NULL);
 		region->parent = NULL;

@@ -24,9 +24,13 @@
 #define TEMPERATURE_CHILLED 2
 #define TEMPERATURE_FROZEN 4
 
+/* How deep regions may lie in each other. */
+#define MAX_REGION_DEPTH 32
+
 typedef struct CatalogRegion
 {
 	int64 id;
+	int index; /* of all regions, from 0 */
 	char *code;
 	int64 parent_id;
 	struct CatalogRegion *parent; /* NULL at the top */
@@ -139,7 +143,10 @@ typedef struct CatalogRoute
 	} lanes[FLEXIBLE_ARRAY_MEMBER];
 } CatalogRoute;
 
-/* The routes to a destination, by node index; NULL: not looked for yet. */
+/*
+ * The routes to a destination, by node index, and behind these from regions by
+ * theirs; NULL: not looked for yet.
+ */
 typedef struct CatalogRoutes
 {
 	int64 region_id;
@@ -168,6 +175,7 @@ typedef struct CatalogPolicy
 typedef struct RetailCatalog
 {
 	MemoryContext context;
+	int n_regions;
 	HTAB *regions; /* by id */
 	HTAB *region_codes;
 	HTAB *nodes; /* by id */

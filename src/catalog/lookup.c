@@ -195,50 +195,73 @@ TariffAt(const CatalogLane *lane, TimestampTz as_of)
 	return -1;
 }
 
-/* Counts the lanes of one origin and destination, and notes them in a route. */
+/* Counts the lanes from one origin to a destination, and notes them. */
 static int
-NoteLanes(const RetailCatalog *catalog, const LaneKey *key, int ends,
-		  CatalogRoute *route, int n)
-{
-	LaneEntry *entry = hash_search(catalog->lanes, key, HASH_FIND, NULL);
-
-	for (CatalogLane *lane = entry ? entry->first : NULL; lane;
-		 lane = lane->next, n++)
-		if (route)
-		{
-			route->lanes[n].lane = lane;
-			route->lanes[n].ends = ends;
-		}
-	return n;
-}
-
-/* Counts the lanes between a node and a destination, and notes them. */
-static int
-NoteRoute(const RetailCatalog *catalog, const CatalogNode *node,
+NoteLanes(const RetailCatalog *catalog, int64 origin, bool is_node,
 		  const CatalogRegion *destination, CatalogRoute *route)
 {
 	LaneKey key = {0};
 	int ends = 0;
 	int n = 0;
 
-	key.origin = node->id;
-	key.origin_is_node = 1;
-	for (const CatalogRegion *to = destination; to; to = to->parent)
+	key.origin = origin;
+	key.origin_is_node = is_node;
+	for (const CatalogRegion *to = destination; to; to = to->parent, ends++)
 	{
+		LaneEntry *entry;
+
 		key.destination = to->id;
-		n = NoteLanes(catalog, &key, ends++, route, n);
-	}
-	key.origin_is_node = 0;
-	for (const CatalogRegion *from = node->region; from; from = from->parent)
-	{
-		key.origin = from->id;
-		for (const CatalogRegion *to = destination; to; to = to->parent)
-		{
-			key.destination = to->id;
-			n = NoteLanes(catalog, &key, ends++, route, n);
-		}
+		entry = hash_search(catalog->lanes, &key, HASH_FIND, NULL);
+		for (CatalogLane *lane = entry ? entry->first : NULL; lane;
+			 lane = lane->next, n++)
+			if (route)
+			{
+				route->lanes[n].lane = lane;
+				route->lanes[n].ends = ends;
+			}
 	}
 	return n;
+}
+
+/* Puts the lanes of one origin before a route from farther up: often none. */
+static CatalogRoute *
+ExtendRoute(const RetailCatalog *catalog, int64 origin, bool is_node,
+			const CatalogRegion *destination, CatalogRoute *above)
+{
+	int n = NoteLanes(catalog, origin, is_node, destination, NULL);
+	CatalogRoute *route;
+
+	if (n == 0)
+		return above;
+	route = MemoryContextAlloc(catalog->routes_context,
+							   offsetof(CatalogRoute, lanes) +
+								   sizeof(route->lanes[0]) * (n + above->n));
+	route->n = n + above->n;
+	NoteLanes(catalog, origin, is_node, destination, route);
+	for (int i = 0; i < above->n; i++)
+	{
+		route->lanes[n + i].lane = above->lanes[i].lane;
+		route->lanes[n + i].ends = above->lanes[i].ends + MAX_REGION_DEPTH + 1;
+	}
+	return route;
+}
+
+/* Returns the lanes from a region, and from those above it, to a destination. */
+static CatalogRoute *
+RegionRoute(const RetailCatalog *catalog, CatalogRoute **routes,
+			const CatalogRegion *from, const CatalogRegion *destination)
+{
+	static CatalogRoute nowhere = {0};
+	CatalogRoute **route;
+
+	if (from == NULL)
+		return &nowhere;
+	route = &routes[catalog->n_nodes + from->index];
+	if (*route == NULL)
+		*route = ExtendRoute(
+			catalog, from->id, false, destination,
+			RegionRoute(catalog, routes, from->parent, destination));
+	return *route;
 }
 
 /* Pointers to routes that a backend keeps; when there are more it starts anew. */
@@ -254,7 +277,8 @@ RoutesTo(RetailCatalog *catalog, const CatalogRegion *destination)
 	if (entry && entry->region_id == destination->id)
 		return entry->routes;
 	if (catalog->routes &&
-		hash_get_num_entries(catalog->routes) * (long) catalog->n_nodes >
+		hash_get_num_entries(catalog->routes) *
+				((long) catalog->n_nodes + catalog->n_regions) >
 			MAX_ROUTES)
 	{
 		catalog->routes = NULL;
@@ -278,7 +302,8 @@ RoutesTo(RetailCatalog *catalog, const CatalogRegion *destination)
 		entry->routes = NULL; /* should the next line fail */
 	if (entry->routes == NULL)
 		entry->routes = MemoryContextAllocZero(
-			catalog->routes_context, sizeof(CatalogRoute *) * catalog->n_nodes);
+			catalog->routes_context,
+			sizeof(CatalogRoute *) * (catalog->n_nodes + catalog->n_regions));
 	catalog->last_routes = entry;
 	return entry->routes;
 }
@@ -292,15 +317,9 @@ RouteBetween(RetailCatalog *catalog, const CatalogNode *node,
 	CatalogRoute *route = routes[node->index];
 
 	if (route == NULL)
-	{
-		int n = NoteRoute(catalog, node, destination, NULL);
-
-		route = MemoryContextAlloc(catalog->routes_context,
-								   offsetof(CatalogRoute, lanes) +
-									   sizeof(route->lanes[0]) * n);
-		route->n = NoteRoute(catalog, node, destination, route);
-		routes[node->index] = route;
-	}
+		route = routes[node->index] = ExtendRoute(
+			catalog, node->id, true, destination,
+			RegionRoute(catalog, routes, node->region, destination));
 	return route;
 }
 
