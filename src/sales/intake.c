@@ -3,8 +3,8 @@
  * intake.c
  *	  retail.submit_orders(): orders into the intake queue.
  *
- * One statement writes what is new; only when something of it is known
- * already, another looks at what became of that.  Nothing is decided and no
+ * What is new is written straight into the queue; only when something of it is
+ * known already, statements look at what became of that.  Nothing is decided and no
  * stock is read, so that a shop front in a flash sale commits in one round
  * trip and waits for no row that others want.
  *
@@ -21,6 +21,8 @@
 #include "utils/builtins.h"
 
 #include "catalog/cache.h"
+#include "foundation/table_writer.h"
+#include "sales/order_writer.h"
 
 /* Most orders in one call. */
 #define MAX_SUBMITTED 10000
@@ -40,9 +42,23 @@ typedef struct Submission
 	const CatalogChannel *channel;
 	SubmissionState outcome;
 	const char *state;
-	int64 order_id; /* 0: none */
-	Datum row;		/* for the queue, when it is valid */
+	int64 order_id;	 /* 0: none */
+	Datum values[8]; /* of its row in the queue, when it is valid */
+	bool nulls[8];
 } Submission;
+
+static RetailTable intake_table = {"order_intake",
+								   8,
+								   {{"channel_id", INT8OID},
+									{"external_no", TEXTOID},
+									{"request_hash", BYTEAOID},
+									{"request", JSONBOID},
+									{"priority", INT4OID},
+									{"needed_by", TIMESTAMPTZOID},
+									{"submitted_at", TIMESTAMPTZOID},
+									{"submitted_by", TEXTOID}},
+								   "intake_id",
+								   2};
 
 static RetailRowShape intake_shape = {8,
 									  {INT8OID, TEXTOID, BYTEAOID, JSONBOID,
@@ -81,8 +97,7 @@ ReadSubmission(Jsonb *orders, int i, TimestampTz as_of, Datum actor,
 	IntakeOrder *order = &submission->order;
 	JsonbValue *element = getIthJsonbValueFromContainer(&orders->root, i);
 	JsonbContainer empty = {JB_FARRAY};
-	bool nulls[8] = {false};
-	Datum values[8];
+	Datum *values = submission->values;
 
 	if (!ReadIntakeOrder(element->type == jbvBinary ? element->val.binary.data
 													: &empty,
@@ -107,10 +122,9 @@ ReadSubmission(Jsonb *orders, int i, TimestampTz as_of, Datum actor,
 	values[3] = JsonbPGetDatum(JsonbValueToJsonb(element));
 	values[4] = Int32GetDatum(order->priority);
 	values[5] = TimestampTzGetDatum(order->needed_by);
-	nulls[5] = !order->has_needed_by;
+	submission->nulls[5] = !order->has_needed_by;
 	values[6] = TimestampTzGetDatum(as_of);
 	values[7] = actor;
-	submission->row = RetailRow(&intake_shape, values, nulls);
 }
 
 /* Orders valid submissions by number, repetitions in the order of the call. */
@@ -146,42 +160,77 @@ MarkRepeated(Submission *submissions, int n)
 	pfree(sorted);
 }
 
-/* Writes the valid ones to the queue and marks what was new. */
+/*
+ * Queues numbers that the queue or the orders seem to have: those that were
+ * refused before, and all where only a statement can tell.
+ */
 static void
-WriteSubmissions(Submission *submissions, int n)
+QueueByStatement(Submission **submissions, int n)
 {
 	Datum *rows = palloc(sizeof(Datum) * n);
 	Datum argument;
 	uint64 row = 0;
-	int count = 0;
 
 	for (int i = 0; i < n; i++)
-		if (submissions[i].error.sqlstate == 0 &&
-			submissions[i].outcome != SUBMISSION_KNOWN)
-			rows[count++] = submissions[i].row;
-	if (count == 0)
-		return;
-	argument = RetailRowArray(rows, count);
+		rows[i] = RetailRow(&intake_shape, submissions[i]->values,
+							submissions[i]->nulls);
+	argument = RetailRowArray(rows, n);
 	RetailExecute(&insert_intake, &argument, NULL, false,
 				  SPI_OK_INSERT_RETURNING);
 	for (int i = 0; i < n; i++)
 	{
-		Submission *s = &submissions[i];
+		Submission *s = submissions[i];
 
-		if (s->error.sqlstate != 0 || s->outcome == SUBMISSION_KNOWN)
-			continue;
 		s->outcome = SUBMISSION_KNOWN;
 		if (row < SPI_processed &&
 			RetailCellInt64(row, 1, NULL) == s->channel->id &&
 			strcmp(RetailCellText(row, 2), s->order.external_no) == 0)
 		{
 			s->outcome = SUBMISSION_QUEUED;
-			s->state = "queued";
 			row++;
 		}
 	}
 	if (row != SPI_processed)
 		elog(ERROR, "orders were not queued in their order");
+}
+
+/* Writes the valid ones to the queue and marks what was new. */
+static void
+WriteSubmissions(Submission *submissions, int n)
+{
+	RetailRows *rows = RetailRowsMake(&intake_table, n);
+	Submission **fresh = palloc(sizeof(Submission *) * n);
+	Submission **known = palloc(sizeof(Submission *) * n);
+	int64 *keys = palloc(sizeof(int64) * n);
+	int n_known = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Submission *s = &submissions[i];
+
+		if (s->error.sqlstate != 0 || s->outcome == SUBMISSION_KNOWN)
+			continue;
+		if (OrderNumberIsTaken(s->channel->id, s->order.external_no))
+		{
+			known[n_known++] = s;
+			continue;
+		}
+		fresh[rows->n] = s;
+		RetailRowsAdd(rows, s->values, s->nulls);
+	}
+	RetailRowsInsert(rows, keys);
+	for (int i = 0; i < rows->n; i++)
+	{
+		fresh[i]->outcome = SUBMISSION_QUEUED;
+		if (keys[i] == 0)
+			known[n_known++] = fresh[i];
+	}
+	if (n_known > 0)
+		QueueByStatement(known, n_known);
+	for (int i = 0; i < n; i++)
+		if (submissions[i].outcome == SUBMISSION_QUEUED &&
+			submissions[i].error.sqlstate == 0)
+			submissions[i].state = "queued";
 }
 
 /* Finds out what became of an order whose number was known already. */
