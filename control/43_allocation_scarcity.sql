@@ -24,7 +24,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.at_least(bigint, float8) IS 'Internal: probability that at least k come when so many are expected (Poisson).';
 
-CREATE FUNCTION retail.run_scarcity_prices(cover_days int DEFAULT 7, dearer numeric DEFAULT 2, history_days int DEFAULT 28, as_of timestamptz DEFAULT now()) RETURNS text
+CREATE FUNCTION retail.run_scarcity_prices(as_of timestamptz DEFAULT now(), cover_days int DEFAULT 7, dearer numeric DEFAULT 2, history_days int DEFAULT 28) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -40,6 +40,7 @@ BEGIN
 		retail.check_money(dearer, 'dearer'), retail.check_argument(dearer <= 1000000, 'dearer', dearer::text, 'Give an amount of at most one million.');
 	as_of := retail.effective_time(as_of);
 	PERFORM pg_advisory_xact_lock(hashtext('pg_retail'), 40);
+	PERFORM retail.report_progress('scarcity_prices', 'compute', 0, 1);
 	-- how much the whole chain was asked for: one buyer is one line
 	SELECT count(*), coalesce(avg(l.quantity), 1), greatest(least(extract(epoch FROM as_of - min(p.planned_at)) / 86400, history_days), 1)
 		INTO lines, units_a_line, days
@@ -81,7 +82,7 @@ BEGIN
 	SELECT (SELECT count(*) FROM wanted w WHERE w.scarcity > 0), (SELECT count(*) FROM written) INTO priced, changed;
 	RETURN format('%s scarcity prices, %s changed', priced, changed);
 END $$;
-COMMENT ON FUNCTION retail.run_scarcity_prices(int, numeric, int, timestamptz) IS
+COMMENT ON FUNCTION retail.run_scarcity_prices(timestamptz, int, numeric, int) IS
 'Daily job where stock gets scarce between receipts: sets the scarcity price of every SKU at every node to dearer (what a unit from elsewhere costs more) x the probability that the last unit there is asked for within cover_days, by the demand of history_days. Prices below 0.05 are 0. Overwrites what put_stock_prices() fed as scarcity. Can be repeated. Raises RT014, RT015, RT016.';
 
-GRANT EXECUTE ON FUNCTION retail.run_scarcity_prices(int, numeric, int, timestamptz) TO retail_admin, retail_app;
+GRANT EXECUTE ON FUNCTION retail.run_scarcity_prices(timestamptz, int, numeric, int) TO retail_admin, retail_app;

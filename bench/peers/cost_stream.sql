@@ -102,7 +102,7 @@ BEGIN
 	FOR o IN SELECT * FROM bench.request ORDER BY order_no LOOP
 		IF priced AND (o.as_of AT TIME ZONE 'Asia/Shanghai')::date IS DISTINCT FROM today THEN
 			today := o.as_of AT TIME ZONE 'Asia/Shanghai';
-			PERFORM retail.run_scarcity_prices(last_day - today + 1, as_of => o.as_of);
+			PERFORM retail.run_scarcity_prices(o.as_of, last_day - today + 1);
 		END IF;
 		BEGIN
 			PERFORM retail.place_order('app', 'STREAM-' || o.order_no, o.lines, o.destination, payment => 'on_delivery', as_of => o.as_of);

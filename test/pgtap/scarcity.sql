@@ -31,21 +31,21 @@ SELECT order_id FROM generate_series(0, 19) i CROSS JOIN LATERAL retail.place_or
 SELECT order_id FROM generate_series(1, 5) i CROSS JOIN LATERAL retail.place_order('app', 'B' || i, '[{"sku": "B", "qty": 1}]', fulfilment => 'pick_up', pick_up_node => 'SHOP', payment => 'on_delivery', as_of => '2026-03-01'::timestamptz + i * interval '1 day') \g /dev/null
 SELECT is((SELECT available FROM retail.available_to_promise('A', 'app', '2026-03-11') WHERE node = 'NEAR'), 2::bigint, 'two are left of a SKU of which two a day are sent');
 SELECT is(pg_temp.sender(), 'NEAR 5.00', 'the near node would send them');
-SELECT is(retail.run_scarcity_prices(1, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '2 scarcity prices, 2 changed: A NEAR 1.05 0.00, B SHOP 0.79 0.00',
+SELECT is(retail.run_scarcity_prices(cover_days => 1, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '2 scarcity prices, 2 changed: A NEAR 1.05 0.00, B SHOP 0.79 0.00',
 	'2 x P(2 or more of (0.8 x 20 + 0.2 x 10) x 20.5/21 / 10 come in a day); 2 x P(1 or more of 0.5), who fetch it there');
 SELECT is(pg_temp.sender(), 'FAR 6.00', '... so the next is sent from where there are many');
-SELECT is(retail.run_scarcity_prices(1, as_of => '2026-03-11'), '2 scarcity prices, 0 changed', 'again: nothing');
-SELECT is(retail.run_scarcity_prices(5, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '2 scarcity prices, 2 changed: A NEAR 2.00 0.00, B SHOP 1.84 0.00', 'the later the receipt the scarcer');
-SELECT is(retail.run_scarcity_prices(5, 0.5, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '2 scarcity prices, 2 changed: A NEAR 0.50 0.00, B SHOP 0.46 0.00', 'at most what it costs more from elsewhere');
+SELECT is(retail.run_scarcity_prices(cover_days => 1, as_of => '2026-03-11'), '2 scarcity prices, 0 changed', 'again: nothing');
+SELECT is(retail.run_scarcity_prices(cover_days => 5, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '2 scarcity prices, 2 changed: A NEAR 2.00 0.00, B SHOP 1.84 0.00', 'the later the receipt the scarcer');
+SELECT is(retail.run_scarcity_prices(cover_days => 5, dearer => 0.5, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '2 scarcity prices, 2 changed: A NEAR 0.50 0.00, B SHOP 0.46 0.00', 'at most what it costs more from elsewhere');
 SELECT is(pg_temp.sender(), 'NEAR 5.50', '... where less than that is saved the near node sends');
 SELECT is(retail.put_stock_prices('[{"sku": "A", "node": "NEAR", "markdown": 0.25}, {"sku": "B", "node": "FAR", "scarcity": 3}]'), 2, 'fed by hand');
 SELECT retail.receive_stock('in2', 'NEAR', '[{"sku": "A", "qty": 100}]', '2026-03-11') \g /dev/null
-SELECT is(retail.run_scarcity_prices(5, 0.5, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '1 scarcity prices, 2 changed: A NEAR 0.00 0.25, B SHOP 0.46 0.00', 'replenished: not scarce any more, markdown stays, and what was fed as scarcity is gone');
-SELECT is(retail.run_scarcity_prices(5, as_of => '2026-06-11'), '0 scarcity prices, 1 changed', 'demand of long ago does not count');
-SELECT is(retail.run_scarcity_prices(5, 0, as_of => '2026-03-11'), '0 scarcity prices, 0 changed', 'nor what costs nothing');
+SELECT is(retail.run_scarcity_prices(cover_days => 5, dearer => 0.5, as_of => '2026-03-11') || ': ' || pg_temp.prices(), '1 scarcity prices, 2 changed: A NEAR 0.00 0.25, B SHOP 0.46 0.00', 'replenished: not scarce any more, markdown stays, and what was fed as scarcity is gone');
+SELECT is(retail.run_scarcity_prices(cover_days => 5, as_of => '2026-06-11'), '0 scarcity prices, 1 changed', 'demand of long ago does not count');
+SELECT is(retail.run_scarcity_prices(cover_days => 5, dearer => 0, as_of => '2026-03-11'), '0 scarcity prices, 0 changed', 'nor what costs nothing');
 
 -- ---- bad input -------------------------------------------------------------------------
-SELECT raises('RT016', format('SELECT retail.run_scarcity_prices(%s)', a)) FROM unnest('{0,366,"NULL"}'::text[]) a;
+SELECT raises('RT016', format('SELECT retail.run_scarcity_prices(cover_days => %s)', a)) FROM unnest('{0,366,"NULL"}'::text[]) a;
 SELECT raises('RT012', $$SELECT retail.run_scarcity_prices(dearer => 'NaN')$$);
 SELECT raises('RT016', $$SELECT retail.run_scarcity_prices(history_days => 0)$$);
 SELECT raises('RT014', $$SELECT retail.run_scarcity_prices(as_of => 'infinity')$$);

@@ -25,6 +25,7 @@ my %jobs = (
 	run_release_unpaid => { at => '1 day' },
 	run_reoptimise => { at => '1 second' },
 	run_retention => { progress => 'retention|order_intake|0|20000' },
+	run_scarcity_prices => { progress => 'scarcity_prices|compute|0|1' },
 	run_stock_prices => { progress => 'stock_prices|compute|0|1' },
 );
 
