@@ -117,6 +117,23 @@
 							  (arbiters))
 #endif
 
+/* 18 counts what a scan of an index does, for EXPLAIN. */
+#include "access/genam.h"
+#if PG_VERSION_NUM >= 180000
+#define index_beginscan_compat(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), (norderbys))
+#else
+#define index_beginscan_compat(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan((heap), (index), (snapshot), (nkeys), (norderbys))
+#endif
+
+/* 18 knows constraints that are not enforced. */
+#if PG_VERSION_NUM >= 180000
+#define check_is_enforced_compat(check) ((check)->ccenforced)
+#else
+#define check_is_enforced_compat(check) ((void) (check), true)
+#endif
+
 /* 18 lets a module say its name and version. */
 #if PG_VERSION_NUM >= 180000
 #define RETAIL_MODULE_MAGIC(module_version) \

@@ -269,7 +269,7 @@ AddClaim(const Claim *claim, bool *fits)
 	{
 		int64 parcels = CountParcels(claim->node, claim->departure, true);
 
-		DayCounterRaise(&claim->day, parcels);
+		DayCounterCompare(&claim->day, parcels);
 		*fits = limit < 0 || parcels <= limit;
 		return true;
 	}
@@ -355,7 +355,8 @@ retail_note_parcel(PG_FUNCTION_ARGS)
 		NodeDay day = DayOf(node, departure);
 
 		DayLockAcquire(DayLockKey(&day), DAY_SHARED);
-		DayCounterAdd(&day, 1, PG_INT64_MAX);
+		if (DayCounterAdd(&day, 1, PG_INT64_MAX) == DAY_ADDED_OLD)
+			DayCounterCompare(&day, CountParcels(node, departure, true));
 	}
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -185,6 +185,7 @@ FindCounter(DayCounter *set, const NodeDay *day, Oid file)
 static DayNote *
 AddNote(const NodeDay *day)
 {
+	Oid file = ShipmentFile(); /* which may raise an error */
 	DayNote *note;
 
 	if (n_notes == n_room)
@@ -198,7 +199,7 @@ AddNote(const NodeDay *day)
 	}
 	note = &notes[n_notes++];
 	note->day = *day;
-	note->file = ShipmentFile();
+	note->file = file;
 	note->added = 0;
 	note->set = false;
 	note->nesting = GetCurrentTransactionNestLevel();
@@ -285,17 +286,20 @@ DayCounterSet(const NodeDay *day, int64 parcels)
 	note->set = true;
 }
 
-/* Raises the counter of a day to what the table holds, if it says less. */
+/*
+ * Forgets the counter of a day if it says less than the table holds: what else
+ * is on its way is not known, so the next claim counts behind the lock.
+ */
 void
-DayCounterRaise(const NodeDay *day, int64 parcels)
+DayCounterCompare(const NodeDay *day, int64 parcels)
 {
 	Oid file = ShipmentFile();
 	LWLock *lock;
 	DayCounter *counter =
 		FindCounter(LockSet(day, LW_EXCLUSIVE, &lock), day, file);
 
-	if (counter)
-		counter->parcels = Max(counter->parcels, parcels);
+	if (counter && parcels > counter->parcels)
+		counter->database = InvalidOid;
 	LWLockRelease(lock);
 }
 

@@ -35,7 +35,7 @@ extern bool DayCountersUsable(void);
 extern bool DayCounterRead(const NodeDay *day, int64 *parcels);
 extern DayClaim DayCounterAdd(const NodeDay *day, int64 n, int64 limit);
 extern void DayCounterSet(const NodeDay *day, int64 parcels);
-extern void DayCounterRaise(const NodeDay *day, int64 parcels);
+extern void DayCounterCompare(const NodeDay *day, int64 parcels);
 
 /* The locks of a day; all but a shared one are of one transaction at a time. */
 typedef enum DayLock

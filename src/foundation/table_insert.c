@@ -11,6 +11,7 @@
 #include "foundation/table_plan.h"
 
 #include "storage/lmgr.h"
+#include "utils/fmgrprotos.h"
 
 /* Rows that are written to table and indexes before the next are formed. */
 #define CHUNK 256
@@ -97,6 +98,11 @@ FillSlot(TablePlan *plan, TupleTableSlot *slot, const RetailRows *rows, int row)
 			continue; /* upgrade() has not run yet */
 		slot->tts_values[plan->column[i]] = rows->values[row * n + i];
 		slot->tts_isnull[plan->column[i]] = rows->nulls[row * n + i];
+		/* Precision and scale, and the error where they are exceeded. */
+		if (plan->typmod[i] >= 0 && !rows->nulls[row * n + i])
+			slot->tts_values[plan->column[i]] =
+				DirectFunctionCall2(numeric, rows->values[row * n + i],
+									Int32GetDatum(plan->typmod[i]));
 	}
 	for (int i = 0; i < plan->n_defaults; i++)
 	{

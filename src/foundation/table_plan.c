@@ -44,12 +44,15 @@
 bool retail_direct_writes = true;
 
 static TablePlan *all_plans = NULL;
+static TablePlan *retired_plans = NULL; /* freed when the transaction ends */
+static uint64 times_forgotten = 0;
 
 /* Marks the plans of a table, or index, or of all tables as outdated. */
 static void
 ForgetPlans(Datum argument, Oid relid)
 {
 	(void) argument;
+	times_forgotten++;
 	for (TablePlan *plan = all_plans; plan != NULL; plan = plan->next)
 	{
 		if (relid == InvalidOid || plan->relid == relid)
@@ -69,27 +72,20 @@ ForgetAllPlans(Datum argument, int cache_id, uint32 hash)
 	ForgetPlans(argument, InvalidOid);
 }
 
-/* Called once, when the module is loaded. */
-void
-RetailTableInit(void)
-{
-	CacheRegisterRelcacheCallback(ForgetPlans, (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, ForgetAllPlans, (Datum) 0);
-}
-
 /* Is every row of the table only what is written to it? */
 static bool
 IsPlainTable(Relation relation)
 {
-	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+	TupleDesc desc = RelationGetDescr(relation);
 
 	if (relation->rd_rel->relkind != RELKIND_RELATION ||
 		relation->rd_rel->relispartition ||
 		relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
 		relation->rd_rel->relforcerowsecurity || relation->rd_rules != NULL)
 		return false;
-	if (constraints && constraints->has_generated_stored)
-		return false;
+	for (int c = 0; c < desc->natts; c++)
+		if (TupleDescAttr(desc, c)->attgenerated != '\0')
+			return false;
 	return !OidIsValid(get_extension_oid("citus", true));
 }
 
@@ -122,7 +118,7 @@ FindColumns(TablePlan *plan, const RetailTable *table)
 
 	plan->key = -1;
 	for (int i = 0; i < table->n; i++)
-		plan->column[i] = -1;
+		plan->column[i] = plan->typmod[i] = -1;
 	for (int c = 0; c < plan->desc->natts; c++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(plan->desc, c);
@@ -136,6 +132,8 @@ FindColumns(TablePlan *plan, const RetailTable *table)
 			if (strcmp(name, table->columns[i].name) == 0)
 			{
 				plan->column[i] = c;
+				if (attribute->atttypid == NUMERICOID)
+					plan->typmod[i] = attribute->atttypmod;
 				same = same && attribute->atttypid == table->columns[i].type;
 			}
 	}
@@ -187,8 +185,10 @@ PrepareChecks(TablePlan *plan)
 	plan->n_checks = constraints ? constraints->num_check : 0;
 	plan->checks = palloc(sizeof(ExprState *) * Max(plan->n_checks, 1));
 	for (int i = 0; i < plan->n_checks; i++)
-		plan->checks[i] = ExecPrepareExpr(
-			stringToNode(constraints->check[i].ccbin), plan->estate);
+		plan->checks[i] = check_is_enforced_compat(&constraints->check[i])
+			? ExecPrepareExpr(stringToNode(constraints->check[i].ccbin),
+							  plan->estate)
+			: NULL;
 }
 
 /* Is the index the key that the first columns of the table may have taken? */
@@ -229,10 +229,12 @@ PrepareIndexes(TablePlan *plan, const RetailTable *table, Relation relation)
 
 		if (!index->rd_index->indimmediate || index->rd_index->indisexclusion)
 			plain = false;
-		if (table->n_unique > 0 && IsArbiter(plan, table, info))
+		/* All of them, as ON CONFLICT infers; one that is being built is none. */
+		if (table->n_unique > 0 && index->rd_index->indisvalid &&
+			IsArbiter(plan, table, info))
 		{
 			BuildSpeculativeIndexInfo(index, info);
-			plan->arbiter = list_make1_oid(RelationGetRelid(index));
+			plan->arbiter = lappend_oid(plan->arbiter, RelationGetRelid(index));
 		}
 		plan->index_ids[plan->n_indexes] = RelationGetRelid(index);
 		plan->indexes[plan->n_indexes++] = info;
@@ -294,7 +296,7 @@ static TablePlan *
 MakePlan(const RetailTable *table, Relation relation)
 {
 	MemoryContext context = AllocSetContextCreate(
-		TopMemoryContext, "pg_retail table plan", ALLOCSET_SMALL_SIZES);
+		CurrentMemoryContext, "pg_retail table plan", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TablePlan *plan = palloc0(sizeof(TablePlan));
 
@@ -316,23 +318,42 @@ MakePlan(const RetailTable *table, Relation relation)
 		}
 	}
 	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, TopMemoryContext);
 	return plan;
 }
 
-/* Drops an outdated plan. */
+/* Takes an outdated plan away: a caller farther up may still be using it. */
 static void
-DropPlan(TablePlan *plan)
+RetirePlan(TablePlan *plan)
 {
 	TablePlan **link = &all_plans;
 
 	while (*link != plan)
 		link = &(*link)->next;
 	*link = plan->next;
-	if (plan->statement.plan)
-		SPI_freeplan(plan->statement.plan);
-	if (plan->shape.desc)
-		FreeTupleDesc(plan->shape.desc);
-	MemoryContextDelete(plan->context);
+	plan->next = retired_plans;
+	retired_plans = plan;
+}
+
+/* Frees the plans that were taken away, once nobody can be using them. */
+static void
+FreeRetiredPlans(XactEvent event, void *argument)
+{
+	(void) argument;
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+	while (retired_plans != NULL)
+	{
+		TablePlan *plan = retired_plans;
+
+		retired_plans = plan->next;
+		if (plan->statement.plan)
+			SPI_freeplan(plan->statement.plan);
+		if (plan->shape.desc)
+			FreeTupleDesc(plan->shape.desc);
+		MemoryContextDelete(plan->context);
+	}
 }
 
 /* Opens the table, and sees to it that its plan is up to date. */
@@ -351,16 +372,27 @@ TableOpen(RetailTable *table, LOCKMODE mode)
 	relation = table_open(relid, mode);
 	if (table->plan == NULL || !table->plan->valid)
 	{
+		uint64 before = times_forgotten;
 		TablePlan *plan = MakePlan(table, relation);
 
 		if (table->plan)
-			DropPlan(table->plan);
+			RetirePlan(table->plan);
 		plan->next = all_plans;
 		all_plans = plan;
-		plan->valid = true;
+		/* What changed meanwhile waits for our lock: this use is right. */
+		plan->valid = times_forgotten == before;
 		table->plan = plan;
 	}
 	return relation;
+}
+
+/* Called once, when the module is loaded. */
+void
+RetailTableInit(void)
+{
+	CacheRegisterRelcacheCallback(ForgetPlans, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, ForgetAllPlans, (Datum) 0);
+	RegisterXactCallback(FreeRetiredPlans, NULL);
 }
 
 /* Makes the plan's target what the executor expects for this table. */
@@ -420,7 +452,7 @@ TableCheckSlot(TablePlan *plan, TupleTableSlot *slot)
 			(!slot->tts_isnull[c] || !TupleDescAttr(plan->desc, c)->attnotnull);
 	context->ecxt_scantuple = slot;
 	for (int i = 0; i < plan->n_checks && right; i++)
-		right = ExecCheck(plan->checks[i], context);
+		right = plan->checks[i] == NULL || ExecCheck(plan->checks[i], context);
 	if (right)
 		return;
 	ExecConstraints(plan->target, slot, plan->estate);

@@ -47,7 +47,8 @@ typedef struct TablePlan
 	/* directly */
 	TupleDesc desc;
 	int column[RETAIL_MAX_COLUMNS]; /* of the table, by column given, from 0 */
-	int key;						/* column handed back, from 0; -1: none */
+	int32 typmod[RETAIL_MAX_COLUMNS]; /* of a numeric one; -1: none */
+	int key;						  /* column handed back, from 0; -1: none */
 	int n_defaults;
 	DefaultColumn *defaults;
 	int n_checks;

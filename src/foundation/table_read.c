@@ -41,8 +41,8 @@ TableReadRow(TablePlan *plan, const RetailTable *table, const Datum *key,
 							   InvalidOid, index->rd_indcollation[k],
 							   info->ii_UniqueProcs[k], key[i]);
 	}
-	scan = index_beginscan(target->ri_RelationDesc, index, GetActiveSnapshot(),
-						   table->n_unique, 0);
+	scan = index_beginscan_compat(target->ri_RelationDesc, index,
+								  GetActiveSnapshot(), table->n_unique, 0);
 	index_rescan(scan, keys, table->n_unique, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
@@ -109,8 +109,8 @@ RetailIndexLeast(RetailTable *table, const char *index_name, Datum *value)
 		if (IsOrderedBy(table->plan, index))
 		{
 			TupleTableSlot *slot = table_slot_create(relation, NULL);
-			IndexScanDesc scan =
-				index_beginscan(relation, index, GetActiveSnapshot(), 0, 0);
+			IndexScanDesc scan = index_beginscan_compat(
+				relation, index, GetActiveSnapshot(), 0, 0);
 			bool isnull = true;
 
 			index_rescan(scan, NULL, 0, NULL, 0);

@@ -33,6 +33,7 @@ ChangeRow(TablePlan *plan, const RetailTable *table, TupleTableSlot *before,
 		   sizeof(bool) * plan->desc->natts);
 	for (int i = 0; i < table->n; i++)
 	{
+		Assert(plan->column[i] >= 0);
 		values[i] = before->tts_values[plan->column[i]];
 		nulls[i] = before->tts_isnull[plan->column[i]];
 	}
@@ -124,6 +125,7 @@ RetailRowUpdate(RetailTable *table, const Datum *key, RetailRowChange change,
 	{
 		TupleTableSlot *before;
 
+		CheckCmdReplicaIdentity(relation, CMD_UPDATE);
 		TableTargetOpen(plan, relation, 1);
 		before = table_slot_create(relation, NULL);
 		PushActiveSnapshot(GetTransactionSnapshot());

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(26);
+SELECT plan(33);
 
 SELECT retail.put_region('CN', '中国'), retail.put_region('SH', '上海', 'CN', 31.23, 121.47), retail.put_channel('app', 'App', 'app'),
 	retail.put_sku('A', 'A', 500, list_price => 10), retail.put_sku('B', 'B', 700, list_price => 4.5),
@@ -72,6 +72,32 @@ CREATE TRIGGER hear AFTER UPDATE ON retail.stock FOR EACH ROW EXECUTE FUNCTION p
 SELECT is(pg_temp.place('stock'), false, 'a trigger on stock is added');
 SELECT is((SELECT count(*) FROM heard), 2::bigint, '... and fires for each row');
 DROP TRIGGER hear ON retail.stock;
+-- A trigger that orders itself, while the plan of the table becomes outdated.
+CREATE FUNCTION pg_temp.mirror() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.external_no NOT LIKE 'mirror%' THEN
+		EXECUTE 'CREATE OR REPLACE FUNCTION pg_temp.nothing() RETURNS int LANGUAGE sql RETURN 1';
+		PERFORM pg_temp.place('mirror of ' || NEW.external_no);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER mirror AFTER INSERT ON retail.sales_order FOR EACH ROW EXECUTE FUNCTION pg_temp.mirror();
+SELECT is(pg_temp.place('gift'), false, 'a trigger that places orders is added');
+SELECT ok(order_id('mirror of gift') > order_id('gift'), '... and does so');
+DROP TRIGGER mirror ON retail.sales_order;
+
+-- An index that is still being built, or was given up, is no key.
+CREATE UNIQUE INDEX later ON retail.sales_order (channel_id, external_no);
+UPDATE pg_index SET indisvalid = false, indisready = false WHERE indexrelid = 'retail.later'::regclass;
+SELECT is(pg_temp.place('later'), false, 'an index that holds nothing yet: a number that nobody has is new');
+SELECT is(pg_temp.place('later'), true, '... once');
+SELECT is(pg_temp.place('gift'), true, '... and others are known by the key that holds');
+DROP INDEX retail.later;
+
+ALTER TABLE retail.shipment ADD COLUMN heavy boolean GENERATED ALWAYS AS (weight_g > 1000) STORED;
+SELECT is(pg_temp.place('generated', 3), false, 'a generated column is added');
+SELECT results_eq($$SELECT heavy FROM retail.shipment WHERE order_id = order_id('generated') ORDER BY weight_g$$, $$VALUES (false), (true)$$, '... and computed');
+
 ALTER TABLE retail.reservation ALTER COLUMN line_no TYPE bigint;
 SELECT is(pg_temp.place('type'), false, 'a column has another type');
 
