@@ -64,7 +64,7 @@ ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
 	const int *tariffs;
 	int n;
 
-	GrowPool(pool, request->catalog->n_services);
+	GrowPool(pool, Max(request->catalog->n_services, 1));
 	services = &pool->services[pool->n];
 	tariffs = &pool->tariffs[pool->n];
 	candidate->lanes = &pool->lanes[pool->n];

@@ -135,7 +135,8 @@ Thresholds(const Search *search, const Overdraft *overdraft, int64_t *at_least)
 
 		if (at_least[d] == 0)
 			continue;
-		less = excess / n_drawing-- / stock->draws[d].units;
+		less = excess / (n_drawing > 1 ? n_drawing : 1) / stock->draws[d].units;
+		n_drawing--;
 		if (less > at_least[d] - 1)
 			less = at_least[d] - 1;
 		at_least[d] -= less;

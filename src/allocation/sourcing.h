@@ -140,10 +140,9 @@ extern TimestampTz ParcelPromise(const SourcingRequest *request,
 								 const SourcingResult *result, int parcel);
 extern TimestampTz
 PlanPromise(const SourcingRequest *request, const SourcingResult *result);
-extern void AddParcels(JsonWriter *json, const char *key,
-					   const SourcingRequest *request,
-					   const SourcingResult *result,
-					   const int64 *shipment_ids);
+extern void
+AddParcels(JsonWriter *json, const char *key, const SourcingRequest *request,
+		   const SourcingResult *result, const int64 *shipment_ids);
 extern Datum
 ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
 			 const int64 *shipment_ids);
