@@ -711,6 +711,7 @@ retail_replan_orders(PG_FUNCTION_ARGS)
 	SPI_connect();
 	pieces = ReadPieces(PG_GETARG_DATUM(0), &n_pieces);
 	ReadOrders(&look, pieces, n_pieces);
+	RetailReportProgress("reoptimise", "plan", 0, look.n);
 	StateAll(&look);
 	changed = Decide(&look);
 	for (int i = 0; i < look.n; i++)
@@ -727,7 +728,10 @@ retail_replan_orders(PG_FUNCTION_ARGS)
 		cost_after += after->cost;
 	}
 	if (changed > 0)
+	{
+		RetailReportProgress("reoptimise", "write", 0, changed);
 		WriteReplans(&look, changed);
+	}
 	old = MemoryContextSwitchTo(context);
 	answer[0] = Int32GetDatum(look.n - look.n_out);
 	answer[1] = Int32GetDatum(changed);

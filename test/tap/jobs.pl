@@ -23,7 +23,7 @@ my %jobs = (
 	run_next_task => { progress => 'retention|order_intake|0|20000' },
 	run_questions => { at => '3 days', progress => 'questions|end|0|100' },
 	run_release_unpaid => { at => '1 day' },
-	run_reoptimise => { at => '1 second' },
+	run_reoptimise => { at => '1 second', progress => 'reoptimise|write|0|2' },
 	run_retention => { progress => 'retention|order_intake|0|20000' },
 	run_scarcity_prices => { progress => 'scarcity_prices|compute|0|1' },
 	run_stock_prices => { progress => 'stock_prices|compute|0|1' },
