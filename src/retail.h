@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -85,6 +86,8 @@ RetailRow(RetailRowShape *shape, const Datum *values, const bool *nulls);
 extern Datum RetailRowArray(Datum *rows, int n);
 
 extern Datum RetailInt64Array(const int64 *values, int n);
+extern int64 *
+RetailInt64ArrayArgument(FunctionCallInfo fcinfo, int argument, int *n);
 extern Datum RetailTextArray(char *const *values, int n);
 
 /* Exact conversions; false when the number is no whole number in range. */

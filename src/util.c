@@ -141,6 +141,24 @@ RetailInt64Array(const int64 *values, int n)
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/* Reads a bigint[] argument, which holds no null; an absent one is empty. */
+int64 *
+RetailInt64ArrayArgument(FunctionCallInfo fcinfo, int argument, int *n)
+{
+	Datum *elements;
+	int64 *result;
+
+	*n = 0;
+	if (PG_ARGISNULL(argument))
+		return NULL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), INT8OID, sizeof(int64),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, n);
+	result = palloc(sizeof(int64) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		result[i] = DatumGetInt64(elements[i]);
+	return result;
+}
+
 /* Builds a text[] for a statement's argument. */
 Datum
 RetailTextArray(char *const *values, int n)

@@ -319,26 +319,6 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 	return true;
 }
 
-/* Reads a bigint[] argument without nulls. */
-static int64 *
-Int64ArrayArgument(ArrayType *array, int *n)
-{
-	Datum *elements;
-	bool *nulls;
-	int64 *result;
-
-	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-					  TYPALIGN_DOUBLE, &elements, &nulls, n);
-	result = palloc(sizeof(int64) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-	{
-		if (nulls[i])
-			elog(ERROR, "null in a bigint array");
-		result[i] = DatumGetInt64(elements[i]);
-	}
-	return result;
-}
-
 /* Finds a counter by its name. */
 static StockCounter
 CounterByName(const char *name)
@@ -408,11 +388,11 @@ retail_post_stock(PG_FUNCTION_ARGS)
 	for (int i = 0; i < 5; i++)
 		if (PG_ARGISNULL(i))
 			elog(ERROR, "argument %d of post_stock is null", i + 1);
-	skus = Int64ArrayArgument(PG_GETARG_ARRAYTYPE_P(0), &n);
-	nodes = Int64ArrayArgument(PG_GETARG_ARRAYTYPE_P(1), &n_nodes);
+	skus = RetailInt64ArrayArgument(fcinfo, 0, &n);
+	nodes = RetailInt64ArrayArgument(fcinfo, 1, &n_nodes);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false,
 					  TYPALIGN_INT, &counters, &counter_nulls, &n_counters);
-	quantities = Int64ArrayArgument(PG_GETARG_ARRAYTYPE_P(3), &n_quantities);
+	quantities = RetailInt64ArrayArgument(fcinfo, 3, &n_quantities);
 	if (n != n_nodes || n != n_counters || n != n_quantities)
 		elog(ERROR, "arrays of post_stock differ in length");
 

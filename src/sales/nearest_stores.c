@@ -202,21 +202,6 @@ typedef struct Offers
 	MemoryContext work; /* of one offer */
 } Offers;
 
-/* Reads an argument of type bigint[]. */
-static int64 *
-KeysArgument(FunctionCallInfo fcinfo, int argument, int *n)
-{
-	Datum *elements;
-	int64 *result;
-
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), INT8OID, sizeof(int64),
-					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, n);
-	result = palloc(sizeof(int64) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		result[i] = DatumGetInt64(elements[i]);
-	return result;
-}
-
 /* Offers an answer if somebody can fulfil it; returns whether. */
 static bool
 Offer(const Offers *offers, const char *answer, const SourcingRequest *asked,
@@ -299,9 +284,9 @@ retail_question_options(PG_FUNCTION_ARGS)
 	ReloadedOrder *order;
 	ReloadedUnits *units;
 	int n;
-	int64 *lines = KeysArgument(fcinfo, 1, &n);
+	int64 *lines = RetailInt64ArrayArgument(fcinfo, 1, &n);
 	int n_quantities;
-	int64 *quantities = KeysArgument(fcinfo, 2, &n_quantities);
+	int64 *quantities = RetailInt64ArrayArgument(fcinfo, 2, &n_quantities);
 
 	if (n == 0 || n != n_quantities)
 		elog(ERROR, "no units to ask about");
@@ -316,7 +301,7 @@ retail_question_options(PG_FUNCTION_ARGS)
 	order = ReloadOrder(PG_GETARG_INT64(0), units, n, NULL,
 						PG_GETARG_TIMESTAMPTZ(4));
 	order->sourcing.excluded =
-		KeysArgument(fcinfo, 3, &order->sourcing.n_excluded);
+		RetailInt64ArrayArgument(fcinfo, 3, &order->sourcing.n_excluded);
 	offers.refused = &order->sourcing;
 	offers.work = AllocSetContextCreate(CurrentMemoryContext, "pg_retail offer",
 										ALLOCSET_DEFAULT_SIZES);

@@ -51,24 +51,6 @@ static RetailStatement select_decided_at = {
 	1,
 	{INT8OID}};
 
-/* Reads a bigint[] argument without nulls; an absent one is empty. */
-static int64 *
-Int64Argument(FunctionCallInfo fcinfo, int argument, int *n)
-{
-	Datum *elements;
-	int64 *result;
-
-	*n = 0;
-	if (PG_ARGISNULL(argument))
-		return NULL;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), INT8OID, sizeof(int64),
-					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, n);
-	result = palloc(sizeof(int64) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		result[i] = DatumGetInt64(elements[i]);
-	return result;
-}
-
 /*
  * Gathers the stock rows that writing the plan will change: what it takes, and
  * what due holds of its SKUs give back.
@@ -202,8 +184,8 @@ retail_route_units(PG_FUNCTION_ARGS)
 	bool refused = !PG_ARGISNULL(7);
 	int n;
 	int n_quantities;
-	int64 *lines = Int64Argument(fcinfo, 1, &n);
-	int64 *quantities = Int64Argument(fcinfo, 2, &n_quantities);
+	int64 *lines = RetailInt64ArrayArgument(fcinfo, 1, &n);
+	int64 *quantities = RetailInt64ArrayArgument(fcinfo, 2, &n_quantities);
 	MemoryContext old;
 	Datum answer;
 
@@ -219,7 +201,8 @@ retail_route_units(PG_FUNCTION_ARGS)
 	order = ReloadOrder(PG_GETARG_INT64(0), units, n, NULL,
 						PG_GETARG_TIMESTAMPTZ(6));
 	request = &order->sourcing;
-	request->excluded = Int64Argument(fcinfo, 3, &request->n_excluded);
+	request->excluded =
+		RetailInt64ArrayArgument(fcinfo, 3, &request->n_excluded);
 	if (!PG_ARGISNULL(4))
 		request->only_node =
 			CatalogNodeById(request->catalog, PG_GETARG_INT64(4));
