@@ -67,8 +67,10 @@ typedef struct TablePlan
 extern Relation TableOpen(RetailTable *table, LOCKMODE mode);
 extern void TableTargetOpen(TablePlan *plan, Relation relation, int n_slots);
 extern void TableTargetClose(TablePlan *plan);
-extern bool TableReadRow(TablePlan *plan, const RetailTable *table,
-						 const Datum *key, TupleTableSlot *slot);
+extern int TableKeyIndex(const TablePlan *plan);
+extern bool
+TableReadRow(TablePlan *plan, const RetailTable *table, Relation relation,
+			 Relation index, const Datum *key, TupleTableSlot *slot);
 extern void TableCheckSlot(TablePlan *plan, TupleTableSlot *slot);
 
 #endif /* PG_RETAIL_TABLE_PLAN_H */

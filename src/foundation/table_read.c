@@ -14,23 +14,30 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-/* Reads the row of a key, by the active snapshot, into a slot; false: none. */
-bool
-TableReadRow(TablePlan *plan, const RetailTable *table, const Datum *key,
-			 TupleTableSlot *slot)
+/* Returns which index of a table is its key. */
+int
+TableKeyIndex(const TablePlan *plan)
 {
-	ResultRelInfo *target = plan->target;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-	Relation index;
-	IndexInfo *info;
 	int which = 0;
-	bool found;
 
 	while (plan->index_ids[which] != linitial_oid(plan->arbiter))
 		which++;
-	index = target->ri_IndexRelationDescs[which];
-	info = plan->indexes[which];
+	return which;
+}
+
+/*
+ * Reads the row of a key, which the given index is of, by the active snapshot,
+ * into a slot; false: none.
+ */
+bool
+TableReadRow(TablePlan *plan, const RetailTable *table, Relation relation,
+			 Relation index, const Datum *key, TupleTableSlot *slot)
+{
+	const IndexInfo *info = plan->indexes[TableKeyIndex(plan)];
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
+	bool found;
+
 	for (int k = 0; k < table->n_unique; k++)
 	{
 		int i = 0;
@@ -41,8 +48,8 @@ TableReadRow(TablePlan *plan, const RetailTable *table, const Datum *key,
 							   InvalidOid, index->rd_indcollation[k],
 							   info->ii_UniqueProcs[k], key[i]);
 	}
-	scan = index_beginscan_compat(target->ri_RelationDesc, index,
-								  GetActiveSnapshot(), table->n_unique, 0);
+	scan = index_beginscan_compat(relation, index, GetActiveSnapshot(),
+								  table->n_unique, 0);
 	index_rescan(scan, keys, table->n_unique, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
@@ -58,22 +65,23 @@ TableReadRow(TablePlan *plan, const RetailTable *table, const Datum *key,
 bool
 RetailKeyIsTaken(RetailTable *table, const Datum *key)
 {
-	Relation relation = TableOpen(table, RowExclusiveLock);
+	Relation relation = TableOpen(table, AccessShareLock);
 	TablePlan *plan = table->plan;
 	bool taken = true;
 
 	if (plan->insertable && retail_direct_writes)
 	{
 		TupleTableSlot *slot = table_slot_create(relation, NULL);
+		Relation index =
+			index_open(plan->index_ids[TableKeyIndex(plan)], AccessShareLock);
 
-		TableTargetOpen(plan, relation, 1);
 		PushActiveSnapshot(GetTransactionSnapshot());
-		taken = TableReadRow(plan, table, key, slot);
+		taken = TableReadRow(plan, table, relation, index, key, slot);
 		PopActiveSnapshot();
 		ExecDropSingleTupleTableSlot(slot);
-		TableTargetClose(plan);
+		index_close(index, AccessShareLock);
 	}
-	table_close(relation, NoLock);
+	table_close(relation, AccessShareLock);
 	return taken;
 }
 

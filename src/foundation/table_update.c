@@ -129,7 +129,10 @@ RetailRowUpdate(RetailTable *table, const Datum *key, RetailRowChange change,
 		TableTargetOpen(plan, relation, 1);
 		before = table_slot_create(relation, NULL);
 		PushActiveSnapshot(GetTransactionSnapshot());
-		changed = TableReadRow(plan, table, key, before)
+		changed = TableReadRow(
+					  plan, table, relation,
+					  plan->target->ri_IndexRelationDescs[TableKeyIndex(plan)],
+					  key, before)
 			? ReplaceRow(plan, table, before, change, argument)
 			: ROW_MISSING;
 		PopActiveSnapshot();
