@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET TIME ZONE 'UTC';
-SELECT plan(33);
+SELECT plan(35);
 
 SELECT retail.put_region('CN', '中国'), retail.put_region('SH', '上海', 'CN', 31.23, 121.47), retail.put_channel('app', 'App', 'app'),
 	retail.put_sku('A', 'A', 500, list_price => 10), retail.put_sku('B', 'B', 700, list_price => 4.5),
@@ -26,10 +26,17 @@ CREATE FUNCTION pg_temp.rows_of(no text) RETURNS jsonb LANGUAGE sql VOLATILE AS 
 		'events', (SELECT jsonb_agg(to_jsonb(e) - '{order_id,event_id,recorded_at,xid}'::text[] ORDER BY e.event_id) FROM retail.order_event e WHERE e.order_id = order_id(no)),
 		'decisions', (SELECT jsonb_agg(d.trace #- '{parcels,0,shipment_id}' #- '{parcels,1,shipment_id}') FROM retail.allocation_decision d WHERE d.order_id = order_id(no))) $$;
 
+-- How many INSERTs into tables of orders this session has prepared.
+CREATE FUNCTION pg_temp.statements() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+	SELECT count(*) FROM pg_backend_memory_contexts c WHERE c.name = 'CachedPlanSource'
+		AND c.ident ~ '^INSERT INTO retail.(sales_order|order_line|order_event|shipment|shipment_line|reservation|allocation_decision) ' $$;
+
 -- ---- the same rows in both ways ----
 SELECT is(pg_temp.place('direct'), false, 'an order is written directly');
+SELECT is(pg_temp.statements(), 0::bigint, '... without an INSERT');
 SET pg_retail.direct_writes = off;
 SELECT is(pg_temp.place('stated'), false, '... and one by statements');
+SELECT is(pg_temp.statements(), 7::bigint, '... one for each table');
 SELECT is(pg_temp.rows_of('direct'), pg_temp.rows_of('stated'), '... with the same rows');
 SELECT ok(o.recorded_at = now() AND e.recorded_at = now() AND e.xid = pg_current_xact_id(), 'defaults are those of the table: ' || o.external_no)
 	FROM retail.sales_order o JOIN retail.order_event e USING (order_id) ORDER BY o.order_id;
