@@ -28,77 +28,159 @@ PromiseLateness(const SourcingRequest *request, TimestampTz promise)
 		request->policy->lateness_per_day;
 }
 
-/* Room for the services of many candidates, so that each is not one more palloc. */
-typedef struct ServicePool
+/*
+ * Services of a departure: what one carrier service costs and promises is the
+ * same from all nodes that have one reach and one departure, so they share it.
+ */
+typedef struct Fan
 {
-	int n;
-	int room;
+	const CatalogReach *reach; /* NULL: the customer comes */
+	TimestampTz departure;
+	uint32 temperature; /* of the node */
 	SolverService *services;
-	const CatalogLane **lanes;
-	int *tariffs;
-} ServicePool;
+	int n;
+	int next; /* with the same hash, or -1 */
+} Fan;
 
-/* Services for which a pool takes room at a time. */
-#define POOL_SERVICES 512
+#define FAN_BUCKETS 64
 
-/* Sees to it that a candidate with every service finds room. */
-static void
-GrowPool(ServicePool *pool, int n_services)
+/* What is the same for all candidates of an order. */
+typedef struct Maker
 {
-	if (pool->room - pool->n >= n_services)
-		return;
-	/* What candidates point into stays where it is. */
-	pool->n = 0;
-	pool->room = Max(POOL_SERVICES, n_services);
-	pool->services = palloc0(sizeof(SolverService) * pool->room);
-	pool->lanes = palloc(sizeof(CatalogLane *) * pool->room);
-	pool->tariffs = palloc(sizeof(int) * pool->room);
+	const SourcingRequest *request;
+	GeoPlace place; /* of the destination, when it is located */
+	int n_fans;
+	int room;
+	Fan *fans;
+	int first[FAN_BUCKETS]; /* fan, or -1 */
+} Maker;
+
+/* Begins to make candidates for an order. */
+static void
+BeginCandidates(Maker *maker, const SourcingRequest *request)
+{
+	maker->request = request;
+	if (request->located)
+		maker->place = geo_place(request->latitude, request->longitude);
+	maker->n_fans = 0;
+	maker->room = 16;
+	maker->fans = palloc(sizeof(Fan) * maker->room);
+	for (int i = 0; i < FAN_BUCKETS; i++)
+		maker->first[i] = -1;
 }
 
-/* Makes the services of a node that ships; returns how many there are. */
-static int
-ShippingServices(const SourcingRequest *request, SourcingCandidate *candidate,
-				 ServicePool *pool)
+/* Costs the lateness of services by their departure. */
+static void
+CostLateness(const SourcingRequest *request, TimestampTz departure,
+			 const CatalogLane *const *lanes, SolverService *services, int n)
 {
-	SolverService *services;
-	const int *tariffs;
-	int n;
-
-	GrowPool(pool, Max(request->catalog->n_services, 1));
-	services = &pool->services[pool->n];
-	tariffs = &pool->tariffs[pool->n];
-	candidate->lanes = &pool->lanes[pool->n];
-	n = CatalogLanes(request->catalog, candidate->node, request->region,
-					 candidate->distance_km, request->as_of, candidate->lanes,
-					 &pool->tariffs[pool->n]);
 	for (int i = 0; i < n; i++)
 	{
-		services[i].tariff = tariffs[i];
-		services[i].temperature = candidate->lanes[i]->service->temperature &
-			candidate->node->temperature;
-		if (request->store)
-			services[i].temperature &= request->store->temperature;
-	}
-	return n;
-}
+		TimestampTz promise = departure;
 
-/* Costs the lateness of each service of a candidate by its departure. */
-void
-DateServices(const SourcingRequest *request, const SourcingCandidate *candidate,
-			 SolverNode *node)
-{
-	SolverService *services = unconstify(SolverService *, node->services);
-
-	for (int i = 0; i < node->n_services; i++)
-	{
-		TimestampTz promise = candidate->departure;
-
-		if (!candidate->collected)
-			promise = HandOver(
-				request,
-				promise + candidate->lanes[i]->lead_hours * USECS_PER_HOUR);
+		if (lanes)
+			promise = HandOver(request,
+							   promise + lanes[i]->lead_hours * USECS_PER_HOUR);
 		services[i].lateness = PromiseLateness(request, promise);
 	}
+}
+
+/* Fills the services of a fan. */
+static void
+FillFan(const SourcingRequest *request, Fan *fan)
+{
+	const CatalogReach *reach = fan->reach;
+
+	fan->n = reach ? reach->n : 1;
+	fan->services = palloc(sizeof(SolverService) * Max(fan->n, 1));
+	for (int i = 0; i < fan->n; i++)
+	{
+		SolverService *service = &fan->services[i];
+
+		service->tariff = reach ? reach->tariffs[i]
+								: request->catalog->n_tariffs; /* the free */
+		service->temperature = fan->temperature;
+		if (reach)
+			service->temperature &= reach->lanes[i]->service->temperature;
+		if (reach && request->store)
+			service->temperature &= request->store->temperature;
+	}
+	CostLateness(request, fan->departure, reach ? reach->lanes : NULL,
+				 fan->services, fan->n);
+}
+
+/* Finds, or makes, the services of a reach for a departure from a node. */
+static const Fan *
+FindFan(Maker *maker, const CatalogReach *reach, TimestampTz departure,
+		uint32 temperature)
+{
+	uint64 hash = (uint64) (uintptr_t) reach ^
+		((uint64) departure * UINT64CONST(0x9E3779B97F4A7C15) >> 32);
+	int *bucket = &maker->first[(hash ^ hash >> 7) % FAN_BUCKETS];
+	Fan *fan;
+
+	for (int i = *bucket; i >= 0; i = maker->fans[i].next)
+	{
+		fan = &maker->fans[i];
+		if (fan->reach == reach && fan->departure == departure &&
+			fan->temperature == temperature)
+			return fan;
+	}
+	if (maker->n_fans == maker->room)
+	{
+		maker->room *= 2;
+		maker->fans = repalloc(maker->fans, sizeof(Fan) * maker->room);
+	}
+	fan = &maker->fans[maker->n_fans];
+	fan->reach = reach;
+	fan->departure = departure;
+	fan->temperature = temperature;
+	FillFan(maker->request, fan);
+	fan->next = *bucket;
+	*bucket = maker->n_fans++;
+	return fan;
+}
+
+/* Gives a candidate services of its own, which may be changed. */
+void
+OwnServices(SourcingCandidate *candidate, SolverNode *node)
+{
+	Size n = Max(node->n_services, 1);
+	SolverService *services = palloc(sizeof(SolverService) * n);
+
+	memcpy(services, node->services, sizeof(SolverService) * node->n_services);
+	node->services = services;
+	if (candidate->lanes)
+	{
+		const CatalogLane **lanes = palloc(sizeof(CatalogLane *) * n);
+
+		memcpy(lanes, candidate->lanes,
+			   sizeof(CatalogLane *) * node->n_services);
+		candidate->lanes = lanes;
+	}
+}
+
+/* Costs the lateness of a candidate anew: its departure has changed. */
+void
+DateServices(const SourcingRequest *request, SourcingCandidate *candidate,
+			 SolverNode *node)
+{
+	OwnServices(candidate, node);
+	CostLateness(request, candidate->departure, candidate->lanes,
+				 unconstify(SolverService *, node->services), node->n_services);
+}
+
+/* Returns how far a candidate is from the destination; NaN: not known. */
+double
+CandidateDistance(const SourcingRequest *request,
+				  const SourcingCandidate *candidate)
+{
+	const CatalogNode *node = candidate->node;
+
+	if (!request->located || !node->located)
+		return NAN;
+	return geo_distance_km(node->latitude, node->longitude, request->latitude,
+						   request->longitude);
 }
 
 /* Did the node refuse this order? */
@@ -128,10 +210,12 @@ LeaveOut(SourcingRejects *rejects, int *count, const CatalogNode *node,
  * false, counting the reason, when it cannot serve this order.
  */
 static bool
-MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
-			  ServicePool *pool, SolverNode *solver_node,
+MakeCandidate(Maker *maker, const CatalogNode *node, SolverNode *solver_node,
 			  SourcingCandidate *candidate, SourcingRejects *rejects)
 {
+	const SourcingRequest *request = maker->request;
+	const CatalogReach *reach = NULL;
+	const Fan *fan;
 	/* What the store has itself need not travel to it. */
 	bool ships = request->pick_up_node == NULL && request->store != node;
 
@@ -170,28 +254,21 @@ MakeCandidate(const SourcingRequest *request, const CatalogNode *node,
 	candidate->node = node;
 	candidate->first_departure = candidate->departure;
 	candidate->collected = !ships;
-	candidate->distance_km = request->located && node->located
-		? geo_distance_km(node->latitude, node->longitude, request->latitude,
-						  request->longitude)
+	candidate->chord = request->located && node->located
+		? geo_chord(&node->place, &maker->place)
 		: NAN;
 	if (ships)
-		solver_node->n_services = ShippingServices(request, candidate, pool);
-	else
-	{
-		GrowPool(pool, 1);
-		pool->services[pool->n].tariff =
-			request->catalog->n_tariffs; /* the free one */
-		pool->services[pool->n].temperature = node->temperature;
-		solver_node->n_services = 1;
-	}
-	if (solver_node->n_services == 0)
+		reach = CatalogReachOf(request->catalog, node, request->region,
+							   &maker->place, candidate->chord, request->as_of);
+	if (ships && reach->n == 0)
 	{
 		LeaveOut(rejects, &rejects->unreachable, node, "no_lane");
 		return false;
 	}
-	solver_node->services = &pool->services[pool->n];
-	pool->n += solver_node->n_services;
-	DateServices(request, candidate, solver_node);
+	fan = FindFan(maker, reach, candidate->departure, node->temperature);
+	candidate->lanes = reach ? reach->lanes : NULL;
+	solver_node->services = fan->services;
+	solver_node->n_services = fan->n;
 	solver_node->per_parcel = node->parcel_cost;
 	solver_node->per_unit = node->unit_cost;
 	solver_node->preferred = false;
@@ -211,11 +288,11 @@ ServesFrom(const SourcingRequest *request, const CatalogNode *node,
 	SolverNode solver_node = {0};
 	SourcingCandidate candidate = {0};
 	SourcingRejects rejects = {0};
-	ServicePool pool = {0};
+	Maker maker;
 	bool found = false;
 
-	if (!MakeCandidate(request, node, &pool, &solver_node, &candidate,
-					   &rejects))
+	BeginCandidates(&maker, request);
+	if (!MakeCandidate(&maker, node, &solver_node, &candidate, &rejects))
 		return false;
 	for (int i = 0; i < solver_node.n_services; i++)
 	{
@@ -240,13 +317,15 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 {
 	StockCell *cells = view->cells;
 	int n_cells = view->n_cells;
-	SolverNode *nodes = palloc0(sizeof(SolverNode) * Max(n_cells, 1));
-	ServicePool pool = {0};
+	int room = Max(Min(n_cells, request->catalog->n_nodes), 1);
+	SolverNode *nodes = palloc(sizeof(SolverNode) * room);
+	Maker maker;
 	int64 last_node = 0; /* what became of it: */
 	int candidate = -1;
 	int nearest = -1;
 
-	result->candidates = palloc0(sizeof(SourcingCandidate) * Max(n_cells, 1));
+	BeginCandidates(&maker, request);
+	result->candidates = palloc(sizeof(SourcingCandidate) * room);
 	for (int i = 0; i < n_cells; i++)
 	{
 		int c = result->n_candidates;
@@ -267,16 +346,15 @@ MakeCandidates(const SourcingRequest *request, StockView *view,
 			last_node = cells[i].node_id;
 			candidate = -1;
 			if (node &&
-				MakeCandidate(request, node, &pool, &nodes[c],
-							  &result->candidates[c], &result->rejects))
+				MakeCandidate(&maker, node, &nodes[c], &result->candidates[c],
+							  &result->rejects))
 			{
 				candidate = c;
 				result->n_candidates++;
 				/* A distance that is not known is farther than any. */
-				if (nearest < 0 ||
-					isnan(result->candidates[nearest].distance_km) ||
-					result->candidates[c].distance_km <
-						result->candidates[nearest].distance_km)
+				if (nearest < 0 || isnan(result->candidates[nearest].chord) ||
+					result->candidates[c].chord <
+						result->candidates[nearest].chord)
 					nearest = c;
 			}
 		}

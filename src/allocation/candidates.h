@@ -21,7 +21,8 @@ extern void LeaveOut(SourcingRejects *rejects, int *count,
 					 const CatalogNode *node, const char *why);
 extern int64
 PromiseLateness(const SourcingRequest *request, TimestampTz promise);
+extern void OwnServices(SourcingCandidate *candidate, SolverNode *node);
 extern void DateServices(const SourcingRequest *request,
-						 const SourcingCandidate *candidate, SolverNode *node);
+						 SourcingCandidate *candidate, SolverNode *node);
 
 #endif /* PG_RETAIL_CANDIDATES_H */

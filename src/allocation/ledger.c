@@ -44,7 +44,7 @@ typedef struct Load
 
 typedef struct Departure
 {
-	int64 node_id;
+	const CatalogNode *node; /* NULL: not asked for */
 	bool open;
 	TimestampTz departure;
 } Departure;
@@ -54,7 +54,8 @@ struct SourcingLedger
 	MemoryContext context;
 	HTAB *skus;
 	HTAB *loads;
-	HTAB *departures; /* of all orders: they are of one time */
+	int n_departures;
+	Departure *departures; /* by node; of all orders: they are of one time */
 	bool asked_due;
 	bool due; /* is any hold due? */
 };
@@ -76,10 +77,6 @@ LedgerCreate(void)
 	control.entrysize = sizeof(Load);
 	ledger->loads = hash_create("pg_retail ledger of parcels", 256, &control,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	control.keysize = sizeof(int64);
-	control.entrysize = sizeof(Departure);
-	ledger->departures = hash_create("pg_retail departures", 512, &control,
-									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return ledger;
 }
 
@@ -230,17 +227,40 @@ LedgerRecount(SourcingLedger *ledger)
 		load->written = -1;
 }
 
+/* Makes room for the departures of nodes up to an index. */
+static void
+GrowDepartures(SourcingLedger *ledger, int index)
+{
+	int n = Max(ledger->n_departures * 2, Max(index + 1, 512));
+	Departure *departures =
+		MemoryContextAllocZero(ledger->context, sizeof(Departure) * n);
+
+	if (ledger->departures)
+	{
+		memcpy(departures, ledger->departures,
+			   sizeof(Departure) * ledger->n_departures);
+		pfree(ledger->departures);
+	}
+	ledger->departures = departures;
+	ledger->n_departures = n;
+}
+
 /* Finds when a parcel leaves a node, as CatalogDeparture() does, once. */
 bool
 LedgerDeparture(SourcingLedger *ledger, const CatalogNode *node,
 				TimestampTz as_of, TimestampTz *departure)
 {
-	bool found;
-	Departure *entry =
-		hash_search(ledger->departures, &node->id, HASH_ENTER, &found);
+	Departure *entry;
 
-	if (!found)
+	if (node->index >= ledger->n_departures)
+		GrowDepartures(ledger, node->index);
+	entry = &ledger->departures[node->index];
+	/* The catalogue may be another one by now. */
+	if (entry->node != node)
+	{
 		entry->open = CatalogDeparture(node, as_of, &entry->departure);
+		entry->node = node;
+	}
 	*departure = entry->departure;
 	return entry->open;
 }

@@ -142,15 +142,8 @@ StateShadow(Shadow *shadow)
 	shadow->nodes = palloc(sizeof(SolverNode) * Max(n, 1));
 	memcpy(shadow->nodes, acting->problem.nodes, sizeof(SolverNode) * n);
 	for (int c = 0; c < n; c++)
-	{
-		SolverNode *node = &shadow->nodes[c];
-		Size size = sizeof(SolverService) * Max(node->n_services, 1);
-		SolverService *services = palloc(size);
-
-		memcpy(services, node->services, size);
-		node->services = services;
-		DateServices(&shadow->request, &result->candidates[c], node);
-	}
+		DateServices(&shadow->request, &result->candidates[c],
+					 &shadow->nodes[c]);
 	result->problem.nodes = shadow->nodes;
 	result->problem.stock_value = StockValues(&shadow->request, policy, acting);
 	result->problem.split_penalty = policy->split_penalty;

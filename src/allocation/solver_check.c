@@ -85,26 +85,49 @@ CheckTariffs(const SolverProblem *problem)
 }
 
 /*
- * Check the nodes and their services.
+ * Check the services of a node.
+ */
+static bool
+CheckServices(const SolverProblem *problem, const SolverNode *node)
+{
+	if (node->n_services < 0 ||
+		(node->n_services > 0 && node->services == NULL))
+		return false;
+	for (int i = 0; i < node->n_services; i++)
+	{
+		const SolverService *service = &node->services[i];
+
+		if (service->tariff < 0 || service->tariff >= problem->n_tariffs ||
+			!CheckValue(service->lateness))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Check the nodes; those that share an array of services one after the other
+ * need it checked once.
  */
 static bool
 CheckNodes(const SolverProblem *problem)
 {
+	const SolverNode *checked[16] = {NULL};
+
 	for (int i = 0; i < problem->n_nodes; i++)
 	{
 		const SolverNode *node = &problem->nodes[i];
+		const SolverNode **like =
+			&checked[((uintptr_t) node->services >> 4) % 16];
 
 		if (!CheckValue(node->per_parcel) || !CheckValue(node->per_unit) ||
-			node->max_parcels < 0 || node->n_services < 0 ||
-			(node->n_services > 0 && node->services == NULL))
+			node->max_parcels < 0)
 			return false;
-		for (int j = 0; j < node->n_services; j++)
-		{
-			if (node->services[j].tariff < 0 ||
-				node->services[j].tariff >= problem->n_tariffs ||
-				!CheckValue(node->services[j].lateness))
-				return false;
-		}
+		if (*like != NULL && (*like)->services == node->services &&
+			(*like)->n_services == node->n_services)
+			continue;
+		if (!CheckServices(problem, node))
+			return false;
+		*like = node;
 	}
 	return true;
 }
@@ -118,6 +141,8 @@ CheckLines(const SolverProblem *problem)
 	int64_t weight = 0;
 	int64_t volume = 0;
 	int64_t units = 0;
+	int64_t handling = 0;
+	int64_t most = 0; /* per unit */
 
 	for (int i = 0; i < problem->n_lines; i++)
 	{
@@ -132,13 +157,9 @@ CheckLines(const SolverProblem *problem)
 			return false;
 	}
 	for (int i = 0; i < problem->n_nodes; i++)
-	{
-		int64_t handling = 0;
-
-		if (!CheckTotal(&handling, units, problem->nodes[i].per_unit))
-			return false;
-	}
-	return true;
+		if (problem->nodes[i].per_unit > most)
+			most = problem->nodes[i].per_unit;
+	return CheckTotal(&handling, units, most);
 }
 
 /*
@@ -147,9 +168,15 @@ CheckLines(const SolverProblem *problem)
 static bool
 CheckStock(const SolverProblem *problem)
 {
+	size_t cells = (size_t) problem->n_lines * (size_t) problem->n_nodes;
 	int64_t total = 0;
+	int64_t signs = 0;
 
-	for (int i = 0; i < problem->n_lines; i++)
+	for (size_t i = 0; i < cells; i++)
+		signs |= problem->available[i];
+	if (signs < 0)
+		return false;
+	for (int i = 0; i < problem->n_lines && problem->stock_value != NULL; i++)
 	{
 		int64_t most = 0;
 
@@ -157,8 +184,7 @@ CheckStock(const SolverProblem *problem)
 		{
 			int64_t value = SolverStockValue(problem, i, j);
 
-			if (problem->available[SOLVER_CELL(problem, i, j)] < 0 ||
-				value < -SOLVER_MAX_VALUE || value > SOLVER_MAX_VALUE)
+			if (value < -SOLVER_MAX_VALUE || value > SOLVER_MAX_VALUE)
 				return false;
 			if (value < 0)
 				value = -value;

@@ -148,21 +148,25 @@ SumSubsets(Exact *exact)
 }
 
 /*
- * Tell which lines a node has whole.
+ * Tell which lines each node has whole.
  */
-static uint32_t
-StockMask(const Exact *exact, int node)
+static uint16_t *
+StockMasks(Exact *exact)
 {
 	const SolverProblem *problem = exact->problem;
-	uint32_t mask = 0;
+	uint16_t *masks =
+		SolverAlloc(exact->work, (size_t) problem->n_nodes, sizeof(uint16_t));
 
-	for (int i = 0; i < exact->n_lines; i++)
+	for (int i = 0; masks != NULL && i < exact->n_lines; i++)
 	{
-		if (problem->available[SOLVER_CELL(problem, i, node)] >=
-			problem->lines[i].quantity)
-			mask |= UINT32_C(1) << i;
+		const int64_t *available =
+			&problem->available[SOLVER_CELL(problem, i, 0)];
+		int64_t wanted = problem->lines[i].quantity;
+
+		for (int j = 0; j < problem->n_nodes; j++)
+			masks[j] |= (uint16_t) ((available[j] >= wanted ? 1 : 0) << i);
 	}
-	return mask;
+	return masks;
 }
 
 /*
@@ -189,7 +193,69 @@ DescribeOffer(const Exact *exact, int node, int service, uint32_t stock)
 }
 
 /*
- * Collect the offers of all nodes that have a line, sorted by tariff (counting sort).
+ * Check whether a node does all that another one could, for the same price.
+ */
+static bool
+Replaces(const Exact *exact, const uint16_t *masks, int node, int other)
+{
+	const SolverProblem *problem = exact->problem;
+	const SolverNode *by = &problem->nodes[node];
+	const SolverNode *needless = &problem->nodes[other];
+
+	return by->services == needless->services &&
+		by->n_services == needless->n_services &&
+		(masks[other] & ~masks[node]) == 0 &&
+		by->per_parcel <= needless->per_parcel &&
+		by->per_unit <= needless->per_unit &&
+		by->max_parcels >= exact->n_lines &&
+		SolverTie(problem, node) <= SolverTie(problem, other);
+}
+
+/*
+ * List the nodes that are worth a look.
+ *
+ * Nodes of a chain that have the same carriers, prices and promises often
+ * share one array of services.  Among them one that lacks what another has
+ * in stock, handles for no less and does not win ties is in no better plan:
+ * put the other in its place.  Returns their number, or -1.
+ */
+static int
+ListNodes(Exact *exact, const uint16_t *masks, int *nodes)
+{
+	const SolverProblem *problem = exact->problem;
+	int first[64];
+	int *next =
+		SolverAlloc(exact->work, (size_t) problem->n_nodes, sizeof(int));
+	int n = 0;
+
+	if (next == NULL)
+		return -1;
+	for (int i = 0; i < 64; i++)
+		first[i] = -1;
+	for (int i = 0; i < problem->n_nodes; i++)
+	{
+		const SolverNode *node = &problem->nodes[i];
+		int *bucket = &first[((uintptr_t) node->services >> 4) % 64];
+		int other = *bucket;
+
+		if (masks[i] == 0 || node->max_parcels == 0)
+			continue;
+		/* Units have a price of their own at each node. */
+		if (problem->stock_value != NULL)
+			other = -1;
+		while (other >= 0 && !Replaces(exact, masks, other, i))
+			other = next[other];
+		if (other >= 0)
+			continue;
+		next[i] = *bucket;
+		*bucket = i;
+		nodes[n++] = i;
+	}
+	return SolverStep(exact->work, problem->n_nodes) ? n : -1;
+}
+
+/*
+ * Collect the offers of the nodes, sorted by tariff (counting sort).
  */
 static bool
 CollectOffers(Exact *exact)
@@ -197,34 +263,35 @@ CollectOffers(Exact *exact)
 	const SolverProblem *problem = exact->problem;
 	size_t *next = SolverAlloc(exact->work, (size_t) problem->n_tariffs + 1,
 							   sizeof(size_t));
-	uint16_t *masks =
-		SolverAlloc(exact->work, (size_t) problem->n_nodes, sizeof(uint16_t));
+	int *nodes =
+		SolverAlloc(exact->work, (size_t) problem->n_nodes, sizeof(int));
+	uint16_t *masks = StockMasks(exact);
 	size_t n_services = 0;
+	int n;
 
-	if (next == NULL || masks == NULL)
+	if (next == NULL || nodes == NULL || masks == NULL)
 		return false;
-	for (int i = 0; i < problem->n_nodes; i++)
+	n = ListNodes(exact, masks, nodes);
+	for (int i = 0; i < n; i++)
 	{
-		if (problem->nodes[i].max_parcels > 0)
-			masks[i] = (uint16_t) StockMask(exact, i);
-		for (int j = 0; masks[i] != 0 && j < problem->nodes[i].n_services; j++)
-		{
-			next[problem->nodes[i].services[j].tariff + 1]++;
-			n_services++;
-		}
+		const SolverNode *node = &problem->nodes[nodes[i]];
+
+		for (int j = 0; j < node->n_services; j++)
+			next[node->services[j].tariff + 1]++;
+		n_services += (size_t) node->n_services;
 	}
 	for (int i = 0; i < problem->n_tariffs; i++)
 		next[i + 1] += next[i];
 
 	exact->n_offers = (int) n_services;
 	exact->offers = SolverAlloc(exact->work, n_services, sizeof(Offer));
-	if (exact->offers == NULL)
+	if (n < 0 || exact->offers == NULL)
 		return false;
-	for (int i = 0; i < problem->n_nodes; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (int j = 0; masks[i] != 0 && j < problem->nodes[i].n_services; j++)
+		for (int j = 0; j < problem->nodes[nodes[i]].n_services; j++)
 		{
-			Offer offer = DescribeOffer(exact, i, j, masks[i]);
+			Offer offer = DescribeOffer(exact, nodes[i], j, masks[nodes[i]]);
 
 			exact->offers[next[offer.tariff]++] = offer;
 		}

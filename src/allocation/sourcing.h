@@ -103,10 +103,10 @@ typedef struct SourcingRejects
 typedef struct SourcingCandidate
 {
 	const CatalogNode *node;
-	double distance_km; /* NaN: not known */
+	double chord; /* of its distance (geo_chord); NaN: not known */
 	TimestampTz departure;
 	TimestampTz first_departure; /* before a full day moved it */
-	const CatalogLane **lanes;	 /* by service of the solver's node */
+	const CatalogLane **lanes;	 /* by service of the solver's node; shared */
 	bool capacity_known;		 /* the solver's node has its limit */
 	bool collected;				 /* the customer comes: no carrier, no lanes */
 } SourcingCandidate;
@@ -134,6 +134,8 @@ pg_noreturn_compat extern void
 ReportNoPlan(const SourcingRequest *request, const SourcingResult *result);
 extern const char *
 ParcelKind(const SourcingRequest *request, const SourcingCandidate *candidate);
+extern double CandidateDistance(const SourcingRequest *request,
+								const SourcingCandidate *candidate);
 extern TimestampTz
 HandOver(const SourcingRequest *request, TimestampTz arrival);
 extern TimestampTz ParcelPromise(const SourcingRequest *request,

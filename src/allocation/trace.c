@@ -89,7 +89,7 @@ AddParcels(JsonWriter *json, const char *key, const SourcingRequest *request,
 						candidate->lanes[parcel->service]->service->code);
 			JsonAddText(json, "zone", candidate->lanes[parcel->service]->zone);
 		}
-		AddDistance(json, candidate->distance_km);
+		AddDistance(json, CandidateDistance(request, candidate));
 		JsonAddInteger(json, "weight_g", parcel->weight_g);
 		JsonAddInteger(json, "billed_g", parcel->billed_g);
 		AddMoney(json, "freight", parcel->freight);
@@ -118,12 +118,31 @@ ParcelsJsonb(const SourcingRequest *request, const SourcingResult *result,
 	return JsonDatum(&json);
 }
 
+/* Does a candidate have a line whole? */
+static bool
+HasLine(const SolverProblem *problem, int line, int candidate)
+{
+	return problem->available[line * problem->n_nodes + candidate] >=
+		problem->lines[line].quantity;
+}
+
+/* Counts the lines that a candidate cannot supply whole. */
+static int
+CountMissing(const SolverProblem *problem, int candidate)
+{
+	int missing = 0;
+
+	for (int i = 0; i < problem->n_lines; i++)
+		missing += !HasLine(problem, i, candidate);
+	return missing;
+}
+
 /* Costs a node as the only one: one parcel with all lines it has whole. */
 static Alternative
-CostAlone(const SolverProblem *problem, int candidate)
+CostAlone(const SolverProblem *problem, int candidate, int missing)
 {
 	const SolverNode *node = &problem->nodes[candidate];
-	Alternative result = {candidate, 0, false, 0, 0, 0, 0, 0};
+	Alternative result = {candidate, missing, false, 0, 0, 0, 0, 0};
 	int64 weight = 0;
 	int64 volume = 0;
 	int64 units = 0;
@@ -134,12 +153,8 @@ CostAlone(const SolverProblem *problem, int candidate)
 	{
 		const SolverLine *line = &problem->lines[i];
 
-		if (problem->available[i * problem->n_nodes + candidate] <
-			line->quantity)
-		{
-			result.missing++;
+		if (!HasLine(problem, i, candidate))
 			continue;
-		}
 		weight += line->quantity * line->unit_weight_g;
 		volume += line->quantity * line->unit_volume_cm3;
 		units += line->quantity;
@@ -212,7 +227,7 @@ AddAlternative(JsonWriter *json, const SourcingRequest *request,
 
 	JsonBeginObject(json, NULL);
 	JsonAddText(json, "node", candidate->node->code);
-	AddDistance(json, candidate->distance_km);
+	AddDistance(json, CandidateDistance(request, candidate));
 	if (result->problem.nodes[alternative->candidate].preferred)
 		JsonAddBoolean(json, "nearest", true);
 	if (alternative->possible)
@@ -263,12 +278,19 @@ AddAlternatives(JsonWriter *json, const SourcingRequest *request,
 		chosen[result->plan.parcels[i].node] = true;
 	for (int c = 0; c < result->n_candidates; c++)
 	{
+		bool preferred = result->problem.nodes[c].preferred;
 		Alternative alternative;
+		int missing;
 
 		if (chosen[c] && result->plan.n_parcels == 1)
 			continue;
-		alternative = CostAlone(&result->problem, c);
-		if (result->problem.nodes[c].preferred)
+		/* Most nodes lack more than the best, whatever they cost. */
+		missing = CountMissing(&result->problem, c);
+		if (n == MAX_ALTERNATIVES && missing > best[n - 1].missing &&
+			!preferred)
+			continue;
+		alternative = CostAlone(&result->problem, c, missing);
+		if (preferred)
 			nearest = alternative;
 		n = KeepBest(best, n, &alternative);
 	}

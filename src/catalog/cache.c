@@ -329,6 +329,8 @@ ReadNode(RetailCatalog *catalog, CatalogNode *node, uint64 row, HTAB *calendars)
 		node->latitude = r->latitude;
 		node->longitude = r->longitude;
 	}
+	if (node->located)
+		node->place = geo_place(node->latitude, node->longitude);
 	zone = RetailCellText(row, 7);
 	node->zone = pg_tzset(zone);
 	if (node->zone == NULL)

@@ -18,6 +18,7 @@
 #include "utils/hsearch.h"
 
 #include "allocation/solver.h"
+#include "catalog/geo.h"
 
 /* Temperature classes as bits. */
 #define TEMPERATURE_AMBIENT 1
@@ -78,6 +79,7 @@ typedef struct CatalogNode
 	bool located;
 	double latitude;
 	double longitude;
+	GeoPlace place; /* the same, when it is located */
 	pg_tz *zone;
 	CatalogCalendar *calendar; /* NULL: always open */
 	TimeADT cut_off;
@@ -131,11 +133,38 @@ typedef struct CatalogLane
 	struct CatalogLane *next; /* with the same origin and destination */
 } CatalogLane;
 
-/* The lanes of all bands between a node and a destination, as CatalogLanes()
- * goes through them: ends that are closer go before wider ones. */
+/*
+ * The carrier services from somewhere to a destination over some distance, at
+ * some time: of each the most specific lane, and its tariff.
+ */
+typedef struct CatalogReach
+{
+	TimestampTz valid_from;
+	TimestampTz valid_to;
+	int n;
+	const CatalogLane **lanes;
+	int *tariffs;
+	struct CatalogReach *next; /* of another time */
+} CatalogReach;
+
+/* Distances between which no lane of a route begins or ends. */
+typedef struct CatalogBand
+{
+	double from_km;
+	double least; /* the chord of from_km, for certain not less, */
+	double most;  /* and not more than these */
+} CatalogBand;
+
+/*
+ * The lanes of all bands between a node and a destination: ends that are closer
+ * go before wider ones.
+ */
 typedef struct CatalogRoute
 {
 	int n;
+	int n_bands;
+	CatalogBand *bands;		/* the first begins at 0 */
+	CatalogReach **reaches; /* by band; the last: of no known distance */
 	struct
 	{
 		const CatalogLane *lane;
@@ -250,10 +279,10 @@ CatalogChannelByCode(const RetailCatalog *catalog, const char *code);
 extern const CatalogPolicy *
 CatalogPolicyFor(const RetailCatalog *catalog, const char *name,
 				 int64 channel_id);
-extern int
-CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
-			 const CatalogRegion *destination, double distance_km,
-			 TimestampTz as_of, const CatalogLane **lanes, int *tariffs);
+extern const CatalogReach *
+CatalogReachOf(const RetailCatalog *catalog, const CatalogNode *node,
+			   const CatalogRegion *destination, const GeoPlace *place,
+			   double chord, TimestampTz as_of);
 
 /* calendar.c */
 extern bool CatalogDeparture(const CatalogNode *node, TimestampTz as_of,

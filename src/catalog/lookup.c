@@ -184,15 +184,29 @@ CatalogPolicyFor(const RetailCatalog *catalog, const char *name,
 	return general;
 }
 
-/* Returns the tariff of a lane at a time, or -1. */
+/*
+ * Returns the tariff of a lane at a time, or -1; narrows the time for which that
+ * answer holds.
+ */
 static int
-TariffAt(const CatalogLane *lane, TimestampTz as_of)
+TariffAt(const CatalogLane *lane, TimestampTz as_of, CatalogReach *reach)
 {
+	int tariff = -1;
+
 	for (int i = 0; i < lane->n_cards; i++)
-		if (as_of >= lane->cards[i].valid_from &&
-			as_of < lane->cards[i].valid_to)
-			return lane->cards[i].tariff;
-	return -1;
+	{
+		TimestampTz ends[2] = {lane->cards[i].valid_from,
+							   lane->cards[i].valid_to};
+
+		if (tariff < 0 && as_of >= ends[0] && as_of < ends[1])
+			tariff = lane->cards[i].tariff;
+		for (int j = 0; j < 2; j++)
+			if (ends[j] <= as_of)
+				reach->valid_from = Max(reach->valid_from, ends[j]);
+			else
+				reach->valid_to = Min(reach->valid_to, ends[j]);
+	}
+	return tariff;
 }
 
 /* Counts the lanes from one origin to a destination, and notes them. */
@@ -223,6 +237,47 @@ NoteLanes(const RetailCatalog *catalog, int64 origin, bool is_node,
 	return n;
 }
 
+static int
+CompareNumbers(const void *a, const void *b)
+{
+	double left = *(const double *) a;
+	double right = *(const double *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Divides distances where a lane of a route begins or ends. */
+static void
+MakeBands(const RetailCatalog *catalog, CatalogRoute *route)
+{
+	double *ends = palloc(sizeof(double) * (2 * route->n + 1));
+	int n = 0;
+
+	ends[n++] = 0;
+	for (int i = 0; i < route->n; i++)
+	{
+		ends[n++] = route->lanes[i].lane->from_km;
+		ends[n++] = route->lanes[i].lane->to_km;
+	}
+	qsort(ends, n, sizeof(double), CompareNumbers);
+	route->n_bands = 0;
+	route->bands =
+		MemoryContextAlloc(catalog->routes_context, sizeof(CatalogBand) * n);
+	for (int i = 0; i < n; i++)
+	{
+		CatalogBand *band = &route->bands[route->n_bands];
+
+		if ((i > 0 && ends[i] == ends[i - 1]) || isinf(ends[i]))
+			continue;
+		band->from_km = ends[i];
+		geo_chord_range(ends[i], &band->least, &band->most);
+		route->n_bands++;
+	}
+	pfree(ends);
+	route->reaches = MemoryContextAllocZero(
+		catalog->routes_context, sizeof(CatalogReach *) * (route->n_bands + 1));
+}
+
 /* Puts the lanes of one origin before a route from farther up: often none. */
 static CatalogRoute *
 ExtendRoute(const RetailCatalog *catalog, int64 origin, bool is_node,
@@ -243,6 +298,7 @@ ExtendRoute(const RetailCatalog *catalog, int64 origin, bool is_node,
 		route->lanes[n + i].lane = above->lanes[i].lane;
 		route->lanes[n + i].ends = above->lanes[i].ends + MAX_REGION_DEPTH + 1;
 	}
+	MakeBands(catalog, route);
 	return route;
 }
 
@@ -309,7 +365,7 @@ RoutesTo(RetailCatalog *catalog, const CatalogRegion *destination)
 }
 
 /* Returns the lanes between a node and a destination, looked for once. */
-static const CatalogRoute *
+static CatalogRoute *
 RouteBetween(RetailCatalog *catalog, const CatalogNode *node,
 			 const CatalogRegion *destination)
 {
@@ -323,54 +379,116 @@ RouteBetween(RetailCatalog *catalog, const CatalogNode *node,
 	return route;
 }
 
-/*
- * Finds the lane of each carrier service from a node to a destination, the
- * most specific one of each, with its tariff at as_of.  The arrays must have
- * room for every service.  Returns their number.
- */
-int
-CatalogLanes(const RetailCatalog *catalog, const CatalogNode *node,
-			 const CatalogRegion *destination, double distance_km,
-			 TimestampTz as_of, const CatalogLane **lanes, int *tariffs)
+/* Where a distance lies between the bands of a route: how many begin before it. */
+static int
+FindBand(const CatalogRoute *route, const CatalogNode *node,
+		 const GeoPlace *place, double chord)
 {
-	const CatalogRoute *route;
-	int n = 0;
+	int band = 0;
+
+	if (isnan(chord))
+		return route->n_bands;
+	for (; band < route->n_bands - 1; band++)
+	{
+		const CatalogBand *begin = &route->bands[band + 1];
+
+		if (chord < begin->least)
+			break;
+		/* Too close for the shorter formula. */
+		if (chord < begin->most &&
+			geo_distance_km(node->latitude, node->longitude, place->latitude,
+							place->longitude) < begin->from_km)
+			break;
+	}
+	return band;
+}
+
+/*
+ * Finds the lane of each carrier service for a band of a route, the most
+ * specific one of each, with its tariff at as_of.
+ */
+static CatalogReach *
+MakeReach(const RetailCatalog *catalog, const CatalogRoute *route, int band,
+		  TimestampTz as_of)
+{
+	bool known = band < route->n_bands;
+	double km = known ? route->bands[band].from_km : NAN;
+	CatalogReach *reach =
+		MemoryContextAlloc(catalog->routes_context, sizeof(CatalogReach));
 	int before = 0; /* those of closer ends */
 	int ends = 0;
 
-	if (destination == NULL)
-		return 0;
-	route =
-		RouteBetween(unconstify(RetailCatalog *, catalog), node, destination);
+	reach->valid_from = DT_NOBEGIN;
+	reach->valid_to = DT_NOEND;
+	reach->n = 0;
+	reach->lanes = MemoryContextAlloc(catalog->routes_context,
+									  sizeof(CatalogLane *) * (route->n + 1));
+	reach->tariffs = MemoryContextAlloc(catalog->routes_context,
+										sizeof(int) * (route->n + 1));
 	for (int k = 0; k < route->n; k++)
 	{
 		const CatalogLane *lane = route->lanes[k].lane;
-		int tariff = TariffAt(lane, as_of);
+		int tariff = TariffAt(lane, as_of, reach);
 		int i;
 
 		if (route->lanes[k].ends != ends)
 		{
 			ends = route->lanes[k].ends;
-			before = n;
+			before = reach->n;
 		}
 		if (tariff < 0)
 			continue;
 		/* Without a distance only a lane that does not ask for one fits. */
-		if (isnan(distance_km)
-				? (lane->from_km > 0 || !isinf(lane->to_km))
-				: (distance_km < lane->from_km || distance_km >= lane->to_km))
+		if (!known ? (lane->from_km > 0 || !isinf(lane->to_km))
+				   : (km < lane->from_km || km >= lane->to_km))
 			continue;
-		for (i = 0; i < n && lanes[i]->service != lane->service; i++)
+		for (i = 0; i < reach->n && reach->lanes[i]->service != lane->service;
+			 i++)
 			;
 		if (i < before)
 			continue; /* a more specific lane has it */
-		if (i < n &&
-			lanes[i]->to_km - lanes[i]->from_km <= lane->to_km - lane->from_km)
+		if (i < reach->n &&
+			reach->lanes[i]->to_km - reach->lanes[i]->from_km <=
+				lane->to_km - lane->from_km)
 			continue; /* a narrower band of the same ends */
-		lanes[i] = lane;
-		tariffs[i] = tariff;
-		if (i == n)
-			n++;
+		reach->lanes[i] = lane;
+		reach->tariffs[i] = tariff;
+		if (i == reach->n)
+			reach->n++;
 	}
-	return n;
+	return reach;
+}
+
+/*
+ * Returns the carrier services from a node to a place in a destination at
+ * as_of; nodes that have the same services at the same prices often share the
+ * answer.  chord is geo_chord() of node and place, NaN when it is not known.
+ */
+const CatalogReach *
+CatalogReachOf(const RetailCatalog *catalog, const CatalogNode *node,
+			   const CatalogRegion *destination, const GeoPlace *place,
+			   double chord, TimestampTz as_of)
+{
+	static const CatalogReach none = {DT_NOBEGIN, DT_NOEND, 0,
+									  NULL,		  NULL,		NULL};
+	CatalogRoute *route;
+	CatalogReach **first;
+	CatalogReach *reach;
+	int band;
+
+	if (destination == NULL)
+		return &none;
+	route =
+		RouteBetween(unconstify(RetailCatalog *, catalog), node, destination);
+	if (route->n == 0)
+		return &none;
+	band = FindBand(route, node, place, chord);
+	first = &route->reaches[band];
+	for (reach = *first; reach; reach = reach->next)
+		if (as_of >= reach->valid_from && as_of < reach->valid_to)
+			return reach;
+	reach = MakeReach(catalog, route, band, as_of);
+	reach->next = *first;
+	*first = reach;
+	return reach;
 }

@@ -303,8 +303,8 @@ AddShipmentRow(RetailRows *rows, const ParcelSet *set, int parcel)
 		values[3] = Int64GetDatum(candidate->lanes[plan->service]->service->id);
 		values[4] = CStringGetTextDatum(candidate->lanes[plan->service]->zone);
 	}
-	values[5] = Float8GetDatum(candidate->distance_km);
-	nulls[5] = isnan(candidate->distance_km);
+	values[5] = Float8GetDatum(CandidateDistance(s, candidate));
+	nulls[5] = isnan(DatumGetFloat8(values[5]));
 	values[6] = Int64GetDatum(plan->weight_g);
 	values[7] = RetailCentsToNumeric(plan->freight);
 	values[8] = RetailCentsToNumeric(plan->handling);

@@ -312,9 +312,11 @@ static void
 KeepPromise(const ReloadedOrder *order, SourcingCandidate *candidate,
 			SolverNode *node)
 {
-	SolverService *services = unconstify(SolverService *, node->services);
+	SolverService *services;
 	int n = 0;
 
+	OwnServices(candidate, node);
+	services = unconstify(SolverService *, node->services);
 	for (int i = 0; i < node->n_services; i++)
 	{
 		TimestampTz arrival = candidate->departure +
