@@ -5,6 +5,9 @@
  *	  with their costs, what other nodes would have cost, and how many were
  *	  left out for which reason.
  *
+ * Keys are added as jsonb orders them, shorter ones first: what is in order
+ * need not be sorted.
+ *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
  *-------------------------------------------------------------------------
@@ -59,9 +62,9 @@ AddPieces(JsonWriter *json, const SourcingRequest *request,
 		if (piece->parcel != parcel)
 			continue;
 		JsonBeginObject(json, NULL);
-		JsonAddInteger(json, "line_no", request->lines[piece->line].line_no);
-		JsonAddText(json, "sku", request->lines[piece->line].sku);
 		JsonAddInteger(json, "qty", piece->quantity);
+		JsonAddText(json, "sku", request->lines[piece->line].sku);
+		JsonAddInteger(json, "line_no", request->lines[piece->line].line_no);
 		JsonEndObject(json);
 	}
 	JsonEndArray(json);
@@ -79,29 +82,28 @@ AddParcels(JsonWriter *json, const char *key, const SourcingRequest *request,
 		const SourcingCandidate *candidate = &result->candidates[parcel->node];
 
 		JsonBeginObject(json, NULL);
-		JsonAddText(json, "node", candidate->node->code);
-		if (shipment_ids)
-			JsonAddInteger(json, "shipment_id", shipment_ids[i]);
 		JsonAddText(json, "kind", ParcelKind(request, candidate));
+		JsonAddText(json, "node", candidate->node->code);
 		if (!candidate->collected)
-		{
-			JsonAddText(json, "service",
-						candidate->lanes[parcel->service]->service->code);
 			JsonAddText(json, "zone", candidate->lanes[parcel->service]->zone);
-		}
-		AddDistance(json, CandidateDistance(request, candidate));
-		JsonAddInteger(json, "weight_g", parcel->weight_g);
-		JsonAddInteger(json, "billed_g", parcel->billed_g);
+		AddPieces(json, request, &result->plan, i);
 		AddMoney(json, "freight", parcel->freight);
-		AddMoney(json, "handling", parcel->handling);
-		AddMoney(json, "lateness", parcel->lateness);
-		if (parcel->stock_value != 0)
-			AddMoney(json, "stock_value", parcel->stock_value);
 		if (candidate->departure != candidate->first_departure)
 			JsonAddTime(json, "full_on", candidate->first_departure);
+		if (!candidate->collected)
+			JsonAddText(json, "service",
+						candidate->lanes[parcel->service]->service->code);
 		JsonAddTime(json, "ship_by", candidate->departure);
+		JsonAddInteger(json, "billed_g", parcel->billed_g);
+		AddMoney(json, "handling", parcel->handling);
+		AddMoney(json, "lateness", parcel->lateness);
+		JsonAddInteger(json, "weight_g", parcel->weight_g);
+		AddDistance(json, CandidateDistance(request, candidate));
 		JsonAddTime(json, "promised_at", ParcelPromise(request, result, i));
-		AddPieces(json, request, &result->plan, i);
+		if (shipment_ids)
+			JsonAddInteger(json, "shipment_id", shipment_ids[i]);
+		if (parcel->stock_value != 0)
+			AddMoney(json, "stock_value", parcel->stock_value);
 		JsonEndObject(json);
 	}
 	JsonEndArray(json);
@@ -216,6 +218,33 @@ KeepBest(Alternative *best, int n, const Alternative *alternative)
 	return n;
 }
 
+/* Says why an alternative lost. */
+static const char *
+WhyNot(const SourcingResult *result, const Alternative *alternative)
+{
+	if (alternative->missing > 0)
+		return "does not have everything";
+	if (result->problem.nodes[alternative->candidate].max_parcels == 0)
+		return "is full for two weeks";
+	if (!alternative->possible)
+		return "no carrier takes all of it in one parcel";
+	return alternative->cost > result->plan.cost
+		? "costs more"
+		: "costs the same, and is not preferred";
+}
+
+/* Adds the lines that a node does not have whole. */
+static void
+AddLacks(JsonWriter *json, const SourcingRequest *request,
+		 const SourcingResult *result, int candidate)
+{
+	JsonBeginArray(json, "lacks");
+	for (int i = 0; i < request->n_lines; i++)
+		if (!HasLine(&result->problem, i, candidate))
+			JsonAddText(json, NULL, request->lines[i].sku);
+	JsonEndArray(json);
+}
+
 /* Adds one alternative with the reason why it lost. */
 static void
 AddAlternative(JsonWriter *json, const SourcingRequest *request,
@@ -223,44 +252,30 @@ AddAlternative(JsonWriter *json, const SourcingRequest *request,
 {
 	const SourcingCandidate *candidate =
 		&result->candidates[alternative->candidate];
-	int n = result->n_candidates;
+	const SolverNode *node = &result->problem.nodes[alternative->candidate];
+	bool possible = alternative->possible;
 
 	JsonBeginObject(json, NULL);
-	JsonAddText(json, "node", candidate->node->code);
-	AddDistance(json, CandidateDistance(request, candidate));
-	if (result->problem.nodes[alternative->candidate].preferred)
-		JsonAddBoolean(json, "nearest", true);
-	if (alternative->possible)
-	{
+	if (possible)
 		AddMoney(json, "cost", alternative->cost);
+	JsonAddText(json, "node", candidate->node->code);
+	if (alternative->missing > 0)
+		AddLacks(json, request, result, alternative->candidate);
+	JsonAddText(json, "reason", WhyNot(result, alternative));
+	if (possible)
 		AddMoney(json, "freight", alternative->freight);
+	if (node->preferred)
+		JsonAddBoolean(json, "nearest", true);
+	if (possible)
+	{
 		AddMoney(json, "handling", alternative->handling);
 		AddMoney(json, "lateness", alternative->lateness);
-		if (alternative->stock_value != 0)
-			AddMoney(json, "stock_value", alternative->stock_value);
 	}
-	if (alternative->missing > 0)
-	{
-		JsonBeginArray(json, "lacks");
-		for (int i = 0; i < request->n_lines; i++)
-			if (result->problem.available[i * n + alternative->candidate] <
-				request->lines[i].quantity)
-				JsonAddText(json, NULL, request->lines[i].sku);
-		JsonEndArray(json);
-		JsonAddText(json, "reason", "does not have everything");
-	}
-	else if (result->problem.nodes[alternative->candidate].max_parcels == 0)
-		JsonAddText(json, "reason", "is full for two weeks");
-	else if (!alternative->possible)
-		JsonAddText(json, "reason", "no carrier takes all of it in one parcel");
-	else
-	{
+	AddDistance(json, CandidateDistance(request, candidate));
+	if (possible && alternative->stock_value != 0)
+		AddMoney(json, "stock_value", alternative->stock_value);
+	if (possible && alternative->missing == 0 && node->max_parcels != 0)
 		AddMoney(json, "more_than_plan", alternative->cost - result->plan.cost);
-		JsonAddText(json, "reason",
-					alternative->cost > result->plan.cost
-						? "costs more"
-						: "costs the same, and is not preferred");
-	}
 	JsonEndObject(json);
 }
 
@@ -311,28 +326,34 @@ AddAlternatives(JsonWriter *json, const SourcingRequest *request,
 	pfree(chosen);
 }
 
-/* Adds how many nodes with stock were left out, and the first by name. */
+/* Adds how many nodes with stock were left out. */
 static void
 AddLeftOut(JsonWriter *json, const SourcingRejects *rejects)
 {
 	JsonBeginObject(json, "left_out");
-	JsonAddInteger(json, "inactive", rejects->inactive);
-	JsonAddInteger(json, "paused", rejects->paused);
-	JsonAddInteger(json, "refused_before", rejects->excluded);
-	JsonAddInteger(json, "may_not", rejects->incapable);
-	JsonAddInteger(json, "closed", rejects->closed);
-	JsonAddInteger(json, "no_lane", rejects->unreachable);
 	JsonAddInteger(json, "full", rejects->full);
+	JsonAddInteger(json, "closed", rejects->closed);
+	JsonAddInteger(json, "paused", rejects->paused);
+	JsonAddInteger(json, "may_not", rejects->incapable);
+	JsonAddInteger(json, "no_lane", rejects->unreachable);
+	JsonAddInteger(json, "inactive", rejects->inactive);
 	JsonAddInteger(json, "kept_back", rejects->kept_back);
+	JsonAddInteger(json, "refused_before", rejects->excluded);
 	JsonEndObject(json);
+}
+
+/* Adds the first of them by name. */
+static void
+AddLeftOutNodes(JsonWriter *json, const SourcingRejects *rejects)
+{
 	if (rejects->n_named == 0)
 		return;
 	JsonBeginArray(json, "left_out_nodes");
 	for (int i = 0; i < rejects->n_named; i++)
 	{
 		JsonBeginObject(json, NULL);
-		JsonAddText(json, "node", rejects->named[i].node->code);
 		JsonAddText(json, "why", rejects->named[i].why);
+		JsonAddText(json, "node", rejects->named[i].node->code);
 		JsonEndObject(json);
 	}
 	JsonEndArray(json);
@@ -346,22 +367,23 @@ DecisionTrace(const SourcingRequest *request, const SourcingResult *result,
 	JsonWriter json = {0};
 
 	JsonBeginObject(&json, NULL);
-	JsonAddText(&json, "policy", request->policy->code);
-	JsonAddInteger(&json, "policy_version", request->policy->version);
 	AddMoney(&json, "cost", result->plan.cost);
-	AddMoney(&json, "lower_bound", result->plan.lower_bound);
 	JsonAddBoolean(&json, "exact", result->plan.exact);
+	JsonAddText(&json, "policy", request->policy->code);
+	AddParcels(&json, "parcels", request, result, shipment_ids);
+	AddLeftOut(&json, &result->rejects);
+	JsonAddInteger(&json, "candidates", result->n_candidates);
 	if (request->region)
 		JsonAddText(&json, "destination", request->region->code);
+	AddMoney(&json, "lower_bound", result->plan.lower_bound);
 	if (result->plan.n_parcels > 0)
 		JsonAddTime(&json, "promised_at", PlanPromise(request, result));
-	AddParcels(&json, "parcels", request, result, shipment_ids);
+	AddAlternatives(&json, request, result);
 	if (result->plan.n_parcels > 1)
 		AddMoney(&json, "split_penalty",
 				 (result->plan.n_parcels - 1) * request->policy->split_penalty);
-	JsonAddInteger(&json, "candidates", result->n_candidates);
-	AddAlternatives(&json, request, result);
-	AddLeftOut(&json, &result->rejects);
+	AddLeftOutNodes(&json, &result->rejects);
+	JsonAddInteger(&json, "policy_version", request->policy->version);
 	JsonEndObject(&json);
 	return JsonDatum(&json);
 }

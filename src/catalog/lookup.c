@@ -379,28 +379,33 @@ RouteBetween(RetailCatalog *catalog, const CatalogNode *node,
 	return route;
 }
 
-/* Where a distance lies between the bands of a route: how many begin before it. */
-static int
+/* Is a node nearer than a band begins, with a chord too close to tell? */
+static bool
+IsNearer(const CatalogNode *node, const GeoPlace *place,
+		 const CatalogBand *band)
+{
+	return geo_distance_km(node->latitude, node->longitude, place->latitude,
+						   place->longitude) < band->from_km;
+}
+
+/* Finds the band of a route that a distance lies in. */
+static inline int
 FindBand(const CatalogRoute *route, const CatalogNode *node,
 		 const GeoPlace *place, double chord)
 {
-	int band = 0;
+	int band = 1;
 
 	if (isnan(chord))
 		return route->n_bands;
-	for (; band < route->n_bands - 1; band++)
+	for (; band < route->n_bands; band++)
 	{
-		const CatalogBand *begin = &route->bands[band + 1];
+		const CatalogBand *next = &route->bands[band];
 
-		if (chord < begin->least)
-			break;
-		/* Too close for the shorter formula. */
-		if (chord < begin->most &&
-			geo_distance_km(node->latitude, node->longitude, place->latitude,
-							place->longitude) < begin->from_km)
+		if (chord < next->most &&
+			(chord < next->least || IsNearer(node, place, next)))
 			break;
 	}
-	return band;
+	return band - 1;
 }
 
 /*
@@ -479,7 +484,12 @@ CatalogReachOf(const RetailCatalog *catalog, const CatalogNode *node,
 	if (destination == NULL)
 		return &none;
 	route =
-		RouteBetween(unconstify(RetailCatalog *, catalog), node, destination);
+		catalog->last_routes && catalog->last_routes->region_id == destination->id
+		? catalog->last_routes->routes[node->index]
+		: NULL;
+	if (route == NULL)
+		route = RouteBetween(unconstify(RetailCatalog *, catalog), node,
+							 destination);
 	if (route->n == 0)
 		return &none;
 	band = FindBand(route, node, place, chord);

@@ -20,6 +20,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 
@@ -68,9 +69,20 @@ extern Relation TableOpen(RetailTable *table, LOCKMODE mode);
 extern void TableTargetOpen(TablePlan *plan, Relation relation, int n_slots);
 extern void TableTargetClose(TablePlan *plan);
 extern int TableKeyIndex(const TablePlan *plan);
-extern bool
-TableReadRow(TablePlan *plan, const RetailTable *table, Relation relation,
-			 Relation index, const Datum *key, TupleTableSlot *slot);
+/* Rows while they are read by their keys, one after the other. */
+typedef struct TableRead
+{
+	IndexScanDesc scan;
+	Snapshot snapshot; /* registered */
+	ScanKeyData keys[INDEX_MAX_KEYS];
+} TableRead;
+
+extern TableRead *
+TableReadBegin(TablePlan *plan, Relation relation, Relation index);
+extern bool TableReadNext(TableRead *read, TablePlan *plan,
+						  const RetailTable *table, const Datum *key,
+						  TupleTableSlot *slot);
+extern void TableReadEnd(TableRead *read);
 extern void TableCheckSlot(TablePlan *plan, TupleTableSlot *slot);
 
 #endif /* PG_RETAIL_TABLE_PLAN_H */

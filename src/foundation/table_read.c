@@ -25,18 +25,30 @@ TableKeyIndex(const TablePlan *plan)
 	return which;
 }
 
-/*
- * Reads the row of a key, which the given index is of, by the active snapshot,
- * into a slot; false: none.
- */
-bool
-TableReadRow(TablePlan *plan, const RetailTable *table, Relation relation,
-			 Relation index, const Datum *key, TupleTableSlot *slot)
+/* Begins to read rows by the key that an index is of, by the active snapshot. */
+TableRead *
+TableReadBegin(TablePlan *plan, Relation relation, Relation index)
 {
 	const IndexInfo *info = plan->indexes[TableKeyIndex(plan)];
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-	bool found;
+	TableRead *read = palloc(sizeof(TableRead));
+
+	read->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	for (int k = 0; k < info->ii_NumIndexKeyAttrs; k++)
+		ScanKeyEntryInitialize(&read->keys[k], 0, k + 1,
+							   info->ii_UniqueStrats[k], InvalidOid,
+							   index->rd_indcollation[k],
+							   info->ii_UniqueProcs[k], (Datum) 0);
+	read->scan = index_beginscan_compat(relation, index, read->snapshot,
+										info->ii_NumIndexKeyAttrs, 0);
+	return read;
+}
+
+/* Reads the row of a key into a slot; false: none. */
+bool
+TableReadNext(TableRead *read, TablePlan *plan, const RetailTable *table,
+			  const Datum *key, TupleTableSlot *slot)
+{
+	const IndexInfo *info = plan->indexes[TableKeyIndex(plan)];
 
 	for (int k = 0; k < table->n_unique; k++)
 	{
@@ -44,45 +56,87 @@ TableReadRow(TablePlan *plan, const RetailTable *table, Relation relation,
 
 		while (plan->column[i] + 1 != info->ii_IndexAttrNumbers[k])
 			i++;
-		ScanKeyEntryInitialize(&keys[k], 0, k + 1, info->ii_UniqueStrats[k],
-							   InvalidOid, index->rd_indcollation[k],
-							   info->ii_UniqueProcs[k], key[i]);
+		read->keys[k].sk_argument = key[i];
 	}
-	scan = index_beginscan_compat(relation, index, GetActiveSnapshot(),
-								  table->n_unique, 0);
-	index_rescan(scan, keys, table->n_unique, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	if (found)
-		ExecMaterializeSlot(slot);
-	index_endscan(scan);
-	return found;
+	index_rescan(read->scan, read->keys, table->n_unique, NULL, 0);
+	if (!index_getnext_slot(read->scan, ForwardScanDirection, slot))
+		return false;
+	ExecMaterializeSlot(slot);
+	return true;
+}
+
+/* Ends it. */
+void
+TableReadEnd(TableRead *read)
+{
+	index_endscan(read->scan);
+	UnregisterSnapshot(read->snapshot);
+	pfree(read);
+}
+
+/* Keys of a table while somebody asks which are taken. */
+struct RetailKeys
+{
+	RetailTable *table;
+	Relation relation;
+	Relation index; /* NULL: only a statement could tell */
+	TupleTableSlot *slot;
+	TableRead *read;
+};
+
+/* Begins to ask whether rows with some keys are to be seen now. */
+RetailKeys *
+RetailKeysBegin(RetailTable *table)
+{
+	RetailKeys *keys = palloc0(sizeof(RetailKeys));
+	TablePlan *plan;
+
+	keys->table = table;
+	keys->relation = TableOpen(table, AccessShareLock);
+	plan = table->plan;
+	if (plan->insertable && retail_direct_writes)
+	{
+		keys->slot = table_slot_create(keys->relation, NULL);
+		keys->index =
+			index_open(plan->index_ids[TableKeyIndex(plan)], AccessShareLock);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		keys->read = TableReadBegin(plan, keys->relation, keys->index);
+		PopActiveSnapshot();
+	}
+	return keys;
 }
 
 /*
- * Says whether a row with this key is to be seen now; waits for nobody.  Where
- * only a statement could tell, the answer is true.
+ * Says whether a row with this key is there; waits for nobody.  Where only a
+ * statement could tell, the answer is true.
  */
 bool
-RetailKeyIsTaken(RetailTable *table, const Datum *key)
+RetailKeyIsTaken(RetailKeys *keys, const Datum *key)
 {
-	Relation relation = TableOpen(table, AccessShareLock);
-	TablePlan *plan = table->plan;
-	bool taken = true;
+	bool taken;
 
-	if (plan->insertable && retail_direct_writes)
-	{
-		TupleTableSlot *slot = table_slot_create(relation, NULL);
-		Relation index =
-			index_open(plan->index_ids[TableKeyIndex(plan)], AccessShareLock);
-
-		PushActiveSnapshot(GetTransactionSnapshot());
-		taken = TableReadRow(plan, table, relation, index, key, slot);
-		PopActiveSnapshot();
-		ExecDropSingleTupleTableSlot(slot);
-		index_close(index, AccessShareLock);
-	}
-	table_close(relation, AccessShareLock);
+	if (keys->index == NULL)
+		return true;
+	PushActiveSnapshot(keys->read->snapshot);
+	taken = TableReadNext(keys->read, keys->table->plan, keys->table, key,
+						  keys->slot);
+	PopActiveSnapshot();
+	ExecClearTuple(keys->slot);
 	return taken;
+}
+
+/* Ends it. */
+void
+RetailKeysEnd(RetailKeys *keys)
+{
+	if (keys->index)
+	{
+		TableReadEnd(keys->read);
+		ExecDropSingleTupleTableSlot(keys->slot);
+		index_close(keys->index, AccessShareLock);
+	}
+	table_close(keys->relation, AccessShareLock);
+	pfree(keys);
 }
 
 /* Is the table's only column the first of a b-tree that can be read? */

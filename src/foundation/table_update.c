@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * table_update.c
- *	  Changes one row of a hot table, without an UPDATE statement where that
- *	  is possible (table_plan.c).
+ *	  Changes rows of a hot table, without an UPDATE statement where that is
+ *	  possible (table_plan.c).
  *
- * The row is read by its key, changed and written back, as READ COMMITTED does
+ * A row is read by its key, changed and written back, as READ COMMITTED does
  * it: when somebody else wrote it meanwhile, the latest version is locked and
  * changed instead.  So what a change refuses is refused of the very version
  * that would have been replaced.
@@ -109,40 +109,104 @@ ReplaceRow(TablePlan *plan, const RetailTable *table, TupleTableSlot *before,
 	}
 }
 
+/* Rows of a table while they are changed one after the other. */
+struct RetailUpdate
+{
+	RetailTable *table;
+	Relation relation;
+	bool direct; /* false: only statements may */
+	bool changed;
+	TupleTableSlot *before;
+	TableRead *read;
+};
+
+/* Begins to change rows of a table; they are seen as they are committed now. */
+RetailUpdate *
+RetailUpdateBegin(RetailTable *table)
+{
+	RetailUpdate *update = palloc0(sizeof(RetailUpdate));
+	TablePlan *plan;
+
+	update->table = table;
+	update->relation = TableOpen(table, RowExclusiveLock);
+	plan = table->plan;
+	update->direct = plan->updatable && retail_direct_writes &&
+		!IsolationUsesXactSnapshot();
+	if (!update->direct)
+		return update;
+	CheckCmdReplicaIdentity(update->relation, CMD_UPDATE);
+	TableTargetOpen(plan, update->relation, 1);
+	update->before = table_slot_create(update->relation, NULL);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	update->read = TableReadBegin(
+		plan, update->relation,
+		plan->target->ri_IndexRelationDescs[TableKeyIndex(plan)]);
+	PopActiveSnapshot();
+	return update;
+}
+
 /*
- * Changes the row of a key.  Only its writer's
- * columns may change, and none of the key.
+ * Changes the row of a key.  Only its writer's columns may change, and none of
+ * the key.
  */
 RetailRowResult
-RetailRowUpdate(RetailTable *table, const Datum *key, RetailRowChange change,
+RetailUpdateRow(RetailUpdate *update, const Datum *key, RetailRowChange change,
 				void *argument)
 {
-	Relation relation = TableOpen(table, RowExclusiveLock);
-	TablePlan *plan = table->plan;
-	RetailRowResult changed = ROW_BY_STATEMENT;
+	TablePlan *plan = update->table->plan;
+	RetailRowResult result;
 
-	if (plan->updatable && retail_direct_writes && !IsolationUsesXactSnapshot())
+	if (!update->direct)
+		return ROW_BY_STATEMENT;
+	PushActiveSnapshot(update->read->snapshot);
+	result = TableReadNext(update->read, plan, update->table, key,
+						   update->before)
+		? ReplaceRow(plan, update->table, update->before, change, argument)
+		: ROW_MISSING;
+	PopActiveSnapshot();
+	ExecClearTuple(plan->slots[0]);
+	ResetPerTupleExprContext(plan->estate);
+	update->changed |= result == ROW_CHANGED;
+	return result;
+}
+
+/*
+ * The same of a row that this transaction has locked, and which lies there
+ * since.
+ */
+RetailRowResult
+RetailUpdateLocked(RetailUpdate *update, ItemPointer tid,
+				   RetailRowChange change, void *argument)
+{
+	TablePlan *plan = update->table->plan;
+	RetailRowResult result;
+
+	if (!update->direct)
+		return ROW_BY_STATEMENT;
+	PushActiveSnapshot(update->read->snapshot);
+	result = table_tuple_fetch_row_version(update->relation, tid, SnapshotAny,
+										   update->before)
+		? ReplaceRow(plan, update->table, update->before, change, argument)
+		: ROW_MISSING;
+	PopActiveSnapshot();
+	ExecClearTuple(plan->slots[0]);
+	ResetPerTupleExprContext(plan->estate);
+	update->changed |= result == ROW_CHANGED;
+	return result;
+}
+
+/* Ends it: what follows in this transaction sees the changes. */
+void
+RetailUpdateEnd(RetailUpdate *update)
+{
+	if (update->direct)
 	{
-		TupleTableSlot *before;
-
-		CheckCmdReplicaIdentity(relation, CMD_UPDATE);
-		TableTargetOpen(plan, relation, 1);
-		before = table_slot_create(relation, NULL);
-		PushActiveSnapshot(GetTransactionSnapshot());
-		changed = TableReadRow(
-					  plan, table, relation,
-					  plan->target->ri_IndexRelationDescs[TableKeyIndex(plan)],
-					  key, before)
-			? ReplaceRow(plan, table, before, change, argument)
-			: ROW_MISSING;
-		PopActiveSnapshot();
-		ExecClearTuple(plan->slots[0]);
-		ExecDropSingleTupleTableSlot(before);
-		ResetPerTupleExprContext(plan->estate);
-		TableTargetClose(plan);
-		if (changed == ROW_CHANGED)
-			CommandCounterIncrement();
+		TableReadEnd(update->read);
+		ExecDropSingleTupleTableSlot(update->before);
+		TableTargetClose(update->table->plan);
 	}
-	table_close(relation, NoLock);
-	return changed;
+	table_close(update->relation, NoLock);
+	if (update->changed)
+		CommandCounterIncrement();
+	pfree(update);
 }

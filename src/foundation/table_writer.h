@@ -13,6 +13,8 @@
 
 #include "retail.h"
 
+#include "storage/itemptr.h"
+
 #define RETAIL_MAX_COLUMNS 20
 
 typedef struct RetailColumn
@@ -50,7 +52,12 @@ extern RetailRows *RetailRowsMake(RetailTable *table, int room);
 extern void
 RetailRowsAdd(RetailRows *rows, const Datum *values, const bool *nulls);
 extern int RetailRowsInsert(RetailRows *rows, int64 *keys);
-extern bool RetailKeyIsTaken(RetailTable *table, const Datum *key);
+
+typedef struct RetailKeys RetailKeys;
+
+extern RetailKeys *RetailKeysBegin(RetailTable *table);
+extern bool RetailKeyIsTaken(RetailKeys *keys, const Datum *key);
+extern void RetailKeysEnd(RetailKeys *keys);
 
 /* Changes the columns of a row that its writer knows; false refuses it. */
 typedef bool (*RetailRowChange)(Datum *values, bool *nulls, void *argument);
@@ -64,8 +71,15 @@ typedef enum RetailRowResult
 	ROW_BY_STATEMENT /* nothing was done, only a statement may do it */
 } RetailRowResult;
 
-extern RetailRowResult RetailRowUpdate(RetailTable *table, const Datum *key,
+typedef struct RetailUpdate RetailUpdate;
+
+extern RetailUpdate *RetailUpdateBegin(RetailTable *table);
+extern RetailRowResult RetailUpdateRow(RetailUpdate *update, const Datum *key,
 									   RetailRowChange change, void *argument);
+extern RetailRowResult RetailUpdateLocked(RetailUpdate *update, ItemPointer tid,
+										  RetailRowChange change,
+										  void *argument);
+extern void RetailUpdateEnd(RetailUpdate *update);
 extern RetailRowResult
 RetailIndexLeast(RetailTable *table, const char *index_name, Datum *value);
 

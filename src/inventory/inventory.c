@@ -236,7 +236,7 @@ AddDelta(Datum *values, bool *nulls, void *argument)
  * when due holds give back as much: what they held may be gone from the shelf.
  */
 static bool
-UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
+UpdateRow(RetailUpdate *update, const StockDelta *delta, TimestampTz occurred_at)
 {
 	bool guarded = delta->promised > 0;
 	Datum values[9] = {Int64GetDatum(delta->sku_id),
@@ -250,7 +250,7 @@ UpdateRow(const StockDelta *delta, TimestampTz occurred_at)
 					   Int64GetDatum(delta->safety)};
 	RowPosting posting = {delta, occurred_at, 0};
 	RetailRowResult changed =
-		RetailRowUpdate(&stock_table, values, AddDelta, &posting);
+		RetailUpdateRow(update, values, AddDelta, &posting);
 
 	if (changed == ROW_CHANGED)
 		StockWritesRemember(delta->sku_id, delta->node_id, posting.free);
@@ -282,11 +282,13 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 		  StockShortage *shortage)
 {
 	StockDelta *deltas = palloc(sizeof(StockDelta) * Max(n, 1));
+	RetailUpdate *update;
 	int count;
 
 	qsort(postings, n, sizeof(StockPosting), ComparePostings);
 	count = SumPostings(postings, n, deltas);
 	WriteMovements(deltas, count, cause);
+	update = RetailUpdateBegin(&stock_table);
 	for (int i = 0; i < count; i++)
 	{
 		bool empty = deltas[i].promised == 0;
@@ -294,7 +296,7 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 		CHECK_FOR_INTERRUPTS();
 		for (int c = 0; c < STOCK_N_COUNTERS; c++)
 			empty = empty && deltas[i].change[c] == 0;
-		if (!empty && !UpdateRow(&deltas[i], cause->occurred_at))
+		if (!empty && !UpdateRow(update, &deltas[i], cause->occurred_at))
 		{
 			Datum key[2] = {Int64GetDatum(deltas[i].sku_id),
 							Int64GetDatum(deltas[i].node_id)};
@@ -312,9 +314,11 @@ StockPost(StockPosting *postings, int n, const StockCause *cause,
 				: Max(RetailCellInt64(0, 1, NULL) + deltas[i].promised -
 						  deltas[i].change[STOCK_RESERVED] - deltas[i].safety,
 					  0);
+			RetailUpdateEnd(update);
 			return false;
 		}
 	}
+	RetailUpdateEnd(update);
 	pfree(deltas);
 	return true;
 }

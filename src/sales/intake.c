@@ -202,6 +202,7 @@ WriteSubmissions(Submission *submissions, int n)
 	Submission **fresh = palloc(sizeof(Submission *) * n);
 	Submission **known = palloc(sizeof(Submission *) * n);
 	int64 *keys = palloc(sizeof(int64) * n);
+	RetailKeys *numbers = OrderNumbersBegin();
 	int n_known = 0;
 
 	for (int i = 0; i < n; i++)
@@ -210,7 +211,7 @@ WriteSubmissions(Submission *submissions, int n)
 
 		if (s->error.sqlstate != 0 || s->outcome == SUBMISSION_KNOWN)
 			continue;
-		if (OrderNumberIsTaken(s->channel->id, s->order.external_no))
+		if (OrderNumberIsTaken(numbers, s->channel->id, s->order.external_no))
 		{
 			known[n_known++] = s;
 			continue;
@@ -218,6 +219,7 @@ WriteSubmissions(Submission *submissions, int n)
 		fresh[rows->n] = s;
 		RetailRowsAdd(rows, s->values, s->nulls);
 	}
+	RetailKeysEnd(numbers);
 	RetailRowsInsert(rows, keys);
 	for (int i = 0; i < rows->n; i++)
 	{

@@ -33,6 +33,7 @@
 #include "utils/resowner.h"
 
 #include "allocation/ledger.h"
+#include "foundation/table_writer.h"
 
 #define DEFAULT_BATCH_SIZE 500
 #define MAX_BATCH_SIZE 10000
@@ -41,7 +42,7 @@
 #define MAX_ATTEMPTS 20
 
 static RetailStatement select_batch = {
-	"SELECT channel_id, external_no, request_hash, request, submitted_at, submitted_by, attempts FROM retail.order_intake"
+	"SELECT channel_id, external_no, request_hash, request, submitted_at, submitted_by, attempts, ctid FROM retail.order_intake"
 	" WHERE state = 'queued' AND submitted_at <= $2 ORDER BY priority DESC, needed_by, intake_id LIMIT $1 FOR UPDATE SKIP LOCKED",
 	2,
 	{INT8OID, TIMESTAMPTZOID}};
@@ -53,6 +54,24 @@ static RetailStatement select_placed = {
 	"SELECT order_id, request_hash IN ($3, $4) FROM retail.sales_order WHERE channel_id = $1 AND external_no = $2",
 	4,
 	{INT8OID, TEXTOID, BYTEAOID, BYTEAOID}};
+
+/* The columns of the queue that a decision changes. */
+static RetailTable intake_table = {"order_intake",
+								   12,
+								   {{"channel_id", INT8OID},
+									{"external_no", TEXTOID},
+									{"state", TEXTOID},
+									{"attempts", INT4OID},
+									{"order_id", INT8OID},
+									{"sqlstate", TEXTOID},
+									{"error", TEXTOID},
+									{"detail", TEXTOID},
+									{"hint", TEXTOID},
+									{"batch", INT8OID},
+									{"decided_at", TIMESTAMPTZOID},
+									{"request", JSONBOID}},
+								   NULL,
+								   2};
 
 static RetailRowShape result_shape = {9,
 									  {INT8OID, TEXTOID, TEXTOID, INT4OID,
@@ -141,7 +160,7 @@ InSubtransaction(BatchStep step, RowSet *set)
 static void
 RefuseRow(BatchRow *row, const ErrorData *error)
 {
-	row->state = ROW_REFUSED;
+	row->state = INTAKE_REFUSED;
 	row->error.sqlstate = error->sqlerrcode;
 	row->error.message = error->message ? error->message : "";
 	row->error.detail = error->detail;
@@ -194,6 +213,7 @@ ReadBatch(Batch *batch, int size)
 		row->placement.actor = RetailCellText(i, 6);
 		row->attempts = (int) RetailCellInt64(i, 7, NULL);
 		row->tried = row->attempts > 0;
+		row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 8, &isnull));
 	}
 }
 
@@ -206,7 +226,7 @@ ReadStep(RowSet *set)
 		BatchRow *row = set->rows[set->next];
 
 		if (!ReadIntakeOrder(&row->request->root, &row->input, &row->error))
-			row->state = ROW_REFUSED;
+			row->state = INTAKE_REFUSED;
 	}
 }
 
@@ -219,12 +239,12 @@ LookUpBatch(Batch *batch)
 	int n = 0;
 
 	for (int i = 0; i < batch->n; i++)
-		if (batch->rows[i].state == ROW_WAITING)
+		if (batch->rows[i].state == INTAKE_WAITING)
 			lines[n++] = batch->rows[i].input.lines;
 	LookUpSkus(lines, n, false, lookups);
 	n = 0;
 	for (int i = 0; i < batch->n; i++)
-		if (batch->rows[i].state == ROW_WAITING)
+		if (batch->rows[i].state == INTAKE_WAITING)
 			batch->rows[i].skus = lookups[n++];
 }
 
@@ -238,7 +258,7 @@ ParseStep(RowSet *set)
 		Placement *p = &row->placement;
 		OrderArguments arguments = {0};
 
-		if (row->state != ROW_WAITING)
+		if (row->state != INTAKE_WAITING)
 			continue;
 		arguments.channel = row->input.channel;
 		arguments.lines = row->input.lines;
@@ -293,11 +313,11 @@ FindPlaced(BatchRow *row)
 		return false;
 	if (RetailCellBool(0, 2))
 	{
-		row->state = ROW_PLACED;
+		row->state = INTAKE_PLACED;
 		row->placement.order_id = RetailCellInt64(0, 1, NULL);
 		return true;
 	}
-	row->state = ROW_REFUSED;
+	row->state = INTAKE_REFUSED;
 	row->error.sqlstate = RT_NUMBER_REUSED;
 	row->error.message = "order number reused";
 	row->error.detail = psprintf(
@@ -347,12 +367,12 @@ DecideAgain(RowSet *set, bool give_up)
 		if (IsAffected(set->rows[i], &set->shortage))
 		{
 			Undecide(set->batch, set->rows[i],
-					 give_up ? ROW_LEFT : ROW_WAITING);
+					 give_up ? INTAKE_LEFT : INTAKE_WAITING);
 			set->rows[i]->placement.order->sourcing.stock_anew = true;
 		}
 	StepThrough(DecideStep, set);
 	for (int i = 0; i < set->n; i++)
-		if (set->rows[i]->state == ROW_DECIDED)
+		if (set->rows[i]->state == INTAKE_DECIDED)
 			set->rows[n++] = set->rows[i];
 	set->n = n;
 }
@@ -372,7 +392,7 @@ PlaceRows(Batch *batch, BatchRow **rows, int n)
 		error = InSubtransaction(WriteStep, &set);
 		if (error && set.n == 1)
 		{
-			Undecide(batch, rows[0], ROW_REFUSED);
+			Undecide(batch, rows[0], INTAKE_REFUSED);
 			RefuseRow(rows[0], error);
 			return;
 		}
@@ -389,7 +409,7 @@ PlaceRows(Batch *batch, BatchRow **rows, int n)
 	/* What is written is in the tables now, and in the ledger no more. */
 	for (int i = 0; i < set.n; i++)
 	{
-		Undecide(batch, rows[i], ROW_PLACED);
+		Undecide(batch, rows[i], INTAKE_PLACED);
 		if (rows[i]->placement.order_id == 0 && !FindPlaced(rows[i]))
 			ereport(
 				ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -419,13 +439,13 @@ AllocateBatch(Batch *batch)
 	StepThrough(DecideStep, &set);
 	LockSupply(batch);
 	for (int i = 0; i < batch->n; i++)
-		if (batch->rows[i].state == ROW_DECIDED)
+		if (batch->rows[i].state == INTAKE_DECIDED)
 			rows[n++] = &batch->rows[i];
 	RetailReportProgress("allocation", "write", 0, n);
 	PlaceRows(batch, rows, n);
 	/* What is missing may have gone to this very order, placed directly. */
 	for (int i = 0; i < batch->n; i++)
-		if (batch->rows[i].state == ROW_REFUSED)
+		if (batch->rows[i].state == INTAKE_REFUSED)
 			FindPlaced(&batch->rows[i]);
 }
 
@@ -437,14 +457,12 @@ ResultText(Datum *values, bool *nulls, int column, const char *text)
 	values[column] = text ? CStringGetTextDatum(text) : 0;
 }
 
-/* Forms the row that says what became of an order. */
-static Datum
-ResultRow(const BatchRow *row)
+/* Fills the columns of result_shape: what became of an order. */
+static void
+FillResult(const BatchRow *row, Datum *values, bool *nulls)
 {
-	bool placed = row->state == ROW_PLACED;
-	bool refused = row->state == ROW_REFUSED;
-	Datum values[9] = {0};
-	bool nulls[9] = {false};
+	bool placed = row->state == INTAKE_PLACED;
+	bool refused = row->state == INTAKE_REFUSED;
 
 	values[0] = Int64GetDatum(row->channel_id);
 	ResultText(values, nulls, 1, row->placement.external_no);
@@ -460,18 +478,81 @@ ResultRow(const BatchRow *row)
 	ResultText(values, nulls, 6, refused ? row->error.message : NULL);
 	ResultText(values, nulls, 7, refused ? row->error.detail : NULL);
 	ResultText(values, nulls, 8, refused ? row->error.hint : NULL);
-	return RetailRow(&result_shape, values, nulls);
+}
+
+/* Forms the rows that say what became of the orders. */
+static Datum
+ResultRows(const Batch *batch)
+{
+	Datum *results = palloc(sizeof(Datum) * batch->n);
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		Datum values[9] = {0};
+		bool nulls[9] = {false};
+
+		FillResult(&batch->rows[i], values, nulls);
+		results[i] = RetailRow(&result_shape, values, nulls);
+	}
+	return RetailRowArray(results, batch->n);
+}
+
+/* A row of the queue on its way back. */
+typedef struct Mark
+{
+	const Batch *batch;
+	const BatchRow *row;
+} Mark;
+
+/* Changes a row of the queue as update_intake does. */
+static bool
+MarkRow(Datum *values, bool *nulls, void *argument)
+{
+	const Mark *mark = argument;
+	const BatchRow *row = mark->row;
+
+	memset(&nulls[2], 0, sizeof(bool) * 9);
+	FillResult(row, values, nulls);
+	values[9] = Int64GetDatum(mark->batch->number);
+	values[10] = TimestampTzGetDatum(mark->batch->as_of);
+	nulls[10] = row->state != INTAKE_PLACED && row->state != INTAKE_REFUSED;
+	nulls[11] = nulls[11] || row->state == INTAKE_PLACED;
+	return true;
+}
+
+/* Marks the rows of the queue directly; false when a statement must. */
+static bool
+MarkRows(const Batch *batch)
+{
+	RetailUpdate *update = RetailUpdateBegin(&intake_table);
+	bool marked = true;
+
+	for (int i = 0; i < batch->n && marked; i++)
+	{
+		Mark mark = {batch, &batch->rows[i]};
+
+		CHECK_FOR_INTERRUPTS();
+		marked = RetailUpdateLocked(update, &batch->rows[i].tid, MarkRow,
+									&mark) == ROW_CHANGED;
+		if (!marked && i > 0)
+			elog(ERROR, "a locked row of the intake queue is gone");
+	}
+	RetailUpdateEnd(update);
+	return marked;
 }
 
 /* Brings the queue of exceptions up to date: refused, or placed after all. */
 static void
-NoteExceptions(const Batch *batch, Datum results, int n_refused)
+NoteExceptions(const Batch *batch, int n_refused)
 {
-	Datum values[2] = {results, TimestampTzGetDatum(batch->as_of)};
+	Datum values[2] = {0, TimestampTzGetDatum(batch->as_of)};
 	bool again = false;
 
 	for (int i = 0; i < batch->n; i++)
-		again |= batch->rows[i].state == ROW_PLACED && batch->rows[i].tried;
+		again |= batch->rows[i].state == INTAKE_PLACED && batch->rows[i].tried;
+	if (n_refused == 0 && !again)
+		return;
+	values[0] = ResultRows(batch);
 	if (n_refused > 0)
 		RetailExecute(&open_exceptions, values, NULL, false, SPI_OK_SELECT);
 	if (again)
@@ -482,31 +563,29 @@ NoteExceptions(const Batch *batch, Datum results, int n_refused)
 static char *
 FinishBatch(Batch *batch, int size)
 {
-	Datum *results = palloc(sizeof(Datum) * batch->n);
-	int count[ROW_LEFT + 1] = {0};
-	Datum values[3];
+	int count[INTAKE_LEFT + 1] = {0};
 
 	for (int i = 0; i < batch->n; i++)
-	{
 		count[batch->rows[i].state]++;
-		results[i] = ResultRow(&batch->rows[i]);
+	if (!MarkRows(batch))
+	{
+		Datum values[3] = {ResultRows(batch), Int64GetDatum(batch->number),
+						   TimestampTzGetDatum(batch->as_of)};
+
+		RetailExecute(&update_intake, values, NULL, false, SPI_OK_UPDATE);
 	}
-	values[0] = RetailRowArray(results, batch->n);
-	values[1] = Int64GetDatum(batch->number);
-	values[2] = TimestampTzGetDatum(batch->as_of);
-	RetailExecute(&update_intake, values, NULL, false, SPI_OK_UPDATE);
-	NoteExceptions(batch, values[0], count[ROW_REFUSED]);
+	NoteExceptions(batch, count[INTAKE_REFUSED]);
 	Async_Notify(
 		"retail_allocation",
 		psprintf(
 			"{\"batch\": %lld, \"placed\": %d, \"refused\": %d, \"left\": %d}",
-			(long long) batch->number, count[ROW_PLACED], count[ROW_REFUSED],
-			count[ROW_LEFT]));
+			(long long) batch->number, count[INTAKE_PLACED], count[INTAKE_REFUSED],
+			count[INTAKE_LEFT]));
 	return psprintf("batch %lld: %d placed, %d refused, %d left%s",
-					(long long) batch->number, count[ROW_PLACED],
-					count[ROW_REFUSED], count[ROW_LEFT],
+					(long long) batch->number, count[INTAKE_PLACED],
+					count[INTAKE_REFUSED], count[INTAKE_LEFT],
 					batch->n_postponed > 0 ||
-							(batch->n == size && count[ROW_LEFT] < batch->n)
+							(batch->n == size && count[INTAKE_LEFT] < batch->n)
 						? "; more waiting"
 						: "");
 }

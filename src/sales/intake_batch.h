@@ -17,17 +17,18 @@
 
 typedef enum RowState
 {
-	ROW_WAITING,
-	ROW_DECIDED,
-	ROW_PLACED,
-	ROW_REFUSED,
-	ROW_LEFT /* stays in the queue */
+	INTAKE_WAITING,
+	INTAKE_DECIDED,
+	INTAKE_PLACED,
+	INTAKE_REFUSED,
+	INTAKE_LEFT /* stays in the queue */
 } RowState;
 
 /* One row of the queue, from the lock to the mark. */
 typedef struct BatchRow
 {
 	RowState state;
+	ItemPointerData tid; /* of the locked row */
 	int64 channel_id;
 	Jsonb *request;
 	TimestampTz submitted_at;

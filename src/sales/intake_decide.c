@@ -75,7 +75,7 @@ Postpone(Batch *batch, BatchRow *row)
 {
 	const SourcingRequest *s = &row->placement.order->sourcing;
 
-	row->state = ROW_LEFT;
+	row->state = INTAKE_LEFT;
 	batch->n_postponed++;
 	for (int i = 0; i < s->n_lines; i++)
 		FindWait(batch, s->lines[i].sku_id)->kept = true;
@@ -91,7 +91,7 @@ StateStep(RowSet *set)
 		Placement *p = &row->placement;
 
 		CHECK_FOR_INTERRUPTS();
-		if (row->state == ROW_WAITING && CanSourceTogether(&p->order->sourcing))
+		if (row->state == INTAKE_WAITING && CanSourceTogether(&p->order->sourcing))
 			row->nodes = StateOrder(&p->order->sourcing, false, &p->result);
 	}
 }
@@ -109,7 +109,7 @@ PlanTogether(Batch *batch)
 	{
 		BatchRow *row = &batch->rows[i];
 
-		if (row->state != ROW_WAITING || row->nodes == NULL)
+		if (row->state != INTAKE_WAITING || row->nodes == NULL)
 			continue;
 		orders[n].request = &row->placement.order->sourcing;
 		orders[n].result = &row->placement.result;
@@ -128,7 +128,7 @@ Decided(Batch *batch, BatchRow *row)
 
 	CompletePlacement(p);
 	LedgerPost(batch->ledger, &p->order->sourcing, &p->result, 1);
-	row->state = ROW_DECIDED;
+	row->state = INTAKE_DECIDED;
 }
 
 /* Decides one order on what those before it left. */
@@ -263,7 +263,7 @@ QueueStep(RowSet *set)
 		CHECK_FOR_INTERRUPTS();
 		if (set->next % 64 == 0)
 			RetailReportProgress("allocation", "decide", set->next, set->n);
-		if (row->state != ROW_WAITING)
+		if (row->state != INTAKE_WAITING)
 			continue;
 		if (batch->alone && WantsKept(batch, &p->order->sourcing))
 		{
@@ -301,7 +301,7 @@ DecideStep(RowSet *set)
 	for (; set->next < set->n; set->next++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (set->rows[set->next]->state != ROW_WAITING)
+		if (set->rows[set->next]->state != INTAKE_WAITING)
 			continue;
 		DecideAlone(set->rows[set->next]);
 		Decided(set->batch, set->rows[set->next]);
@@ -317,7 +317,7 @@ LockSupply(Batch *batch)
 	int n = 0;
 
 	for (int i = 0; i < batch->n; i++)
-		if (batch->rows[i].state == ROW_DECIDED)
+		if (batch->rows[i].state == INTAKE_DECIDED)
 			n += batch->rows[i].placement.order->sourcing.n_lines;
 	skus = palloc(sizeof(int64) * Max(n, 1));
 	n = 0;
@@ -325,7 +325,7 @@ LockSupply(Batch *batch)
 	{
 		const OrderRequest *order = batch->rows[i].placement.order;
 
-		if (batch->rows[i].state != ROW_DECIDED ||
+		if (batch->rows[i].state != INTAKE_DECIDED ||
 			order->shortage != SHORTAGE_BACKORDER)
 			continue;
 		for (int j = 0; j < order->sourcing.n_lines; j++)

@@ -412,6 +412,12 @@ CheckRegionSpan(const SourcingRequest *sourcing)
 
 	if (!sourcing->located)
 		return;
+	/* Mostly near enough to the region itself, whatever lies below it. */
+	if (sourcing->region->located &&
+		geo_distance_km(sourcing->latitude, sourcing->longitude,
+						sourcing->region->latitude,
+						sourcing->region->longitude) <= RETAIL_REGION_SPAN_KM)
+		return;
 	km = CatalogDistanceToRegion(sourcing->catalog, sourcing->region,
 								 sourcing->latitude, sourcing->longitude);
 	if (km > RETAIL_REGION_SPAN_KM)

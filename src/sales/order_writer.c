@@ -147,14 +147,22 @@ CompletePlacement(Placement *p)
 		p->order->goods_total - p->order->discount_total + p->freight == 0;
 }
 
+/* Begins to ask for the numbers of orders. */
+RetailKeys *
+OrderNumbersBegin(void)
+{
+	return RetailKeysBegin(&order_table);
+}
+
 /* Says whether an order of this channel has this number already. */
 bool
-OrderNumberIsTaken(int64 channel_id, const char *external_no)
+OrderNumberIsTaken(RetailKeys *numbers, int64 channel_id,
+				   const char *external_no)
 {
 	Datum key[2] = {Int64GetDatum(channel_id),
 					CStringGetTextDatum(external_no)};
 
-	return RetailKeyIsTaken(&order_table, key);
+	return RetailKeyIsTaken(numbers, key);
 }
 
 /* Adds the row of an order. */

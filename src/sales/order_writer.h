@@ -11,6 +11,7 @@
 #ifndef PG_RETAIL_ORDER_WRITER_H
 #define PG_RETAIL_ORDER_WRITER_H
 
+#include "foundation/table_writer.h"
 #include "inventory/inventory.h"
 #include "sales/order_request.h"
 
@@ -54,7 +55,9 @@ typedef enum Outcome
 	NO_PLAN /* nobody can fulfil it */
 } Outcome;
 
-extern bool OrderNumberIsTaken(int64 channel_id, const char *external_no);
+extern RetailKeys *OrderNumbersBegin(void);
+extern bool OrderNumberIsTaken(RetailKeys *numbers, int64 channel_id,
+							   const char *external_no);
 extern int64 PlanFreight(const SolverPlan *plan);
 extern void CompletePlacement(Placement *p);
 extern Outcome

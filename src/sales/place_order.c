@@ -135,6 +135,17 @@ SameHash(Datum a, Datum b)
 	return DatumGetBool(DirectFunctionCall2(byteaeq, a, b));
 }
 
+/* Does a channel have an order of this number, or can only a statement tell? */
+static bool
+IsRepeated(const CatalogChannel *channel, const char *external_no)
+{
+	RetailKeys *numbers = OrderNumbersBegin();
+	bool taken = OrderNumberIsTaken(numbers, channel->id, external_no);
+
+	RetailKeysEnd(numbers);
+	return taken;
+}
+
 /*
  * Looks for the order of this number; fills the answer and returns true when
  * it was placed before with the same content, raises RT030 with other content.
@@ -312,7 +323,7 @@ retail_place_order(PG_FUNCTION_ARGS)
 	SPI_connect();
 	/* A retry is answered even when the catalogue has changed since. */
 	channel = CatalogChannelByCode(RetailCatalogGet(), arguments.channel);
-	if (channel == NULL || !OrderNumberIsTaken(channel->id, p.external_no) ||
+	if (channel == NULL || !IsRepeated(channel, p.external_no) ||
 		!FindOrder(arguments.channel, channel->id, &p, &content, answer, nulls,
 				   context))
 	{
