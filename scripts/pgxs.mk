@@ -30,8 +30,14 @@ RELEASES   = $(patsubst control/releases/pg_retail--%.sql,%,$(DATA))
 UPGRADES   = $(RELEASES:%=pg_retail--%--$(EXTVERSION).sql)
 DATA_built = pg_retail--$(EXTVERSION).sql $(UPGRADES)
 
-PG_CPPFLAGS = -I$(root)/src -MMD -MP -DPG_RETAIL_VERSION=\"$(EXTVERSION)\"
-SHLIB_LINK += -lm
+# ICU folds the names of people; Debian's PostgreSQL itself is linked to the same one.
+ICU = icu-i18n icu-uc
+ifneq ($(shell pkg-config --exists $(ICU) 2>/dev/null && echo yes),yes)
+$(error ICU is not there to build with. Install libicu-dev and pkg-config, or run `make provision`)
+endif
+
+PG_CPPFLAGS = -I$(root)/src -MMD -MP -DPG_RETAIL_VERSION=\"$(EXTVERSION)\" $(shell pkg-config --cflags $(ICU))
+SHLIB_LINK += $(shell pkg-config --libs $(ICU)) -lm
 
 # The suites run through scripts/regress.sh, which gives every script a database of its own.
 NO_INSTALLCHECK = 1

@@ -13,7 +13,7 @@ set -euo pipefail
 # ---- the one place where packages are listed (N stands for the PostgreSQL version) ------------------
 packages_of() {
 	case $1 in
-		demo) echo "build-essential postgresql-N postgresql-server-dev-N postgresql-N-cron postgresql-N-pgtap" ;;
+		demo) echo "build-essential pkg-config libicu-dev postgresql-N postgresql-server-dev-N postgresql-N-cron postgresql-N-pgtap" ;;
 		check) echo "postgresql-N-plpgsql-check libtap-parser-sourcehandler-pgtap-perl" \
 			"libipc-run-perl libcmocka-dev coinor-cbc clang libclang-rt-dev" ;;
 		lint) echo "clang-format-14 clang-tidy-14 cppcheck shellcheck" ;;
@@ -24,7 +24,7 @@ packages_of() {
 # What the packages are for, said where there is no apt.
 needs_of() {
 	case $1 in
-		demo) echo "GNU make, a C compiler, PostgreSQL 15 to 18 with its server headers (PGXS), pg_cron" ;;
+		demo) echo "GNU make, a C compiler, pkg-config, ICU with its headers, PostgreSQL 15 to 18 with its server headers (PGXS), pg_cron" ;;
 		check) echo "pgTAP and pg_prove, plpgsql_check, Perl's IPC::Run, cmocka, cbc (COIN-OR), clang with its fuzzer runtime" ;;
 		lint) echo "clang-format and clang-tidy 14, cppcheck, shellcheck" ;;
 	esac

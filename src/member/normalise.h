@@ -13,8 +13,8 @@
  *
  * Names and addresses come out as words of [a-z0-9], one blank between: width
  * folded (NFKC), case folded, accents stripped, every script transliterated
- * (hanzi to pinyin, one word a character; Cyrillic as passports do; the rest
- * as ICU does).  Control and format characters, emoji and punctuation vanish.
+ * (hanzi to pinyin, one word a character; Cyrillic as it is usually spelt in
+ * English; the rest as ICU does).  Control and format characters, emoji and punctuation vanish.
  *
  * A Normaliser holds ICU's transliterators (opened when the first character
  * of their script comes: Han-Latin takes some 50 ms) and remembers what every
@@ -111,9 +111,9 @@ typedef struct NormalName
 {
 	uint32_t flags;
 	/*
-	 * Each is words of [a-z]; "" when not known.  Chinese parts are joined:
-	 * 欧阳小明, OUYANG Xiao Ming, Xiaoming Ouyang -> "ouyang", "xiaoming" (ü is
-	 * v).  Western ones keep their words: "van der berg", "john michael".
+	 * Each is words of [a-z0-9]; "" when not known.  Chinese parts are joined:
+	 * 欧阳小明, OUYANG Xiao Ming, Xiaoming Ouyang -> "ouyang", "xiaoming"; ü
+	 * is v.  Western ones keep their words: "van der berg", "john michael".
 	 */
 	char surname[NORMALISE_NAME_SIZE];
 	char given[NORMALISE_NAME_SIZE];
@@ -137,13 +137,13 @@ NormaliseName(Normaliser *normaliser, const char *full_name, const char *given,
 /*
  * An address in one form: numbers kept as words of their own (100号 -> "100"),
  * Chinese numerals as digits, every Chinese unit (province, city, district,
- * road) one joined word without its 省市区县, in the order of the text;
- * usual abbreviations in one form (street -> st, road -> rd, apartment -> apt).
+ * road) one joined word without its 省市区县, in the order of the text; usual
+ * abbreviations in one form (street, 街 -> st; road, 路 -> rd; apartment -> apt).
  */
 extern NormalText NormaliseAddress(Normaliser *normaliser, const char *text,
 								   int length, char *out, size_t size);
 
-/* City or region: folded, without 省/市/自治区/City and the like. */
+/* City or region: folded, hanzi as one word, without 省市区县 and the like. */
 extern NormalText NormalisePlace(Normaliser *normaliser, const char *text,
 								 int length, char *out, size_t size);
 
