@@ -1,0 +1,340 @@
+/*-------------------------------------------------------------------------
+ *
+ * match_em.c
+ *	  Estimation of m, u and the priors from counts of comparison patterns.
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "match_em.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LEAST_U 1e-7
+#define LEAST_M 1e-4
+/* The household class begins with this share of the prior of matches. */
+#define FIRST_HOUSEHOLDS 0.1
+#define CONVERGED 1e-6
+
+typedef struct Sums
+{
+	double m[FIELDS][MAX_LEVELS];
+	double h[FIELDS][MAX_LEVELS];
+	double u[FIELDS][MAX_LEVELS];	   /* random pairs */
+	double u_seen[FIELDS][MAX_LEVELS]; /* candidates */
+	double given[FIELDS][MAX_LEVELS][MAX_LEVELS];
+	double matches;
+	double households;
+	double others;
+} Sums;
+
+/* Logarithms of the model, as patterns need them. */
+typedef struct Logs
+{
+	double one[FIELDS][MAX_LEVELS];
+	double two[FIELDS][MAX_LEVELS];
+	double given[FIELDS][MAX_LEVELS][MAX_LEVELS];
+	double household[FIELDS][MAX_LEVELS];
+	double prior;
+	double household_prior;
+} Logs;
+
+static bool
+IsHouseholdField(int field)
+{
+	return field == FIELD_SURNAME || field == FIELD_PHONE ||
+		field == FIELD_ADDRESS || field == FIELD_POSTCODE ||
+		field == FIELD_CITY || field == FIELD_REGION;
+}
+
+void
+CountPatterns(uint64_t *items, int64_t n, double *counts, PatternCounts *out)
+{
+	int64_t n_out = 0;
+
+	for (int64_t i = 0; i < n;)
+	{
+		int64_t end = i + 1;
+
+		while (end < n && items[end] == items[i])
+			end++;
+		items[n_out] = items[i];
+		counts[n_out++] = (double) (end - i);
+		i = end;
+	}
+	out->n = n_out;
+	out->pattern = items;
+	out->count = counts;
+}
+
+static double
+SafeLog(double x)
+{
+	return log2(x < 1e-30 ? 1e-30 : x);
+}
+
+static void
+TakeLogs(const ModelCore *core, Logs *logs)
+{
+	for (int f = 0; f < FIELDS; f++)
+		for (int l = 1; l < MAX_LEVELS; l++)
+		{
+			logs->one[f][l] = SafeLog(core->m[f][l]);
+			logs->two[f][l] = SafeLog(core->u[f][l]);
+			logs->household[f][l] =
+				IsHouseholdField(f) ? SafeLog(core->h[f][l]) : logs->two[f][l];
+			for (int p = 0; p < MAX_LEVELS; p++)
+				logs->given[f][p][l] = SafeLog(core->u_given[f][p][l]);
+		}
+	logs->prior = SafeLog(core->prior);
+	logs->household_prior = SafeLog(core->household_prior);
+}
+
+/*
+ * Probabilities of the classes of a pattern; gives log2 of its likelihood.
+ */
+static double
+Classify(const ModelCore *core, const Logs *logs, uint64_t pattern,
+		 double *match, double *household)
+{
+	double one = logs->prior;
+	double two = 0.0;
+	double of_household = logs->household_prior;
+	double most;
+	double sum;
+
+	for (int f = 0; f < FIELDS; f++)
+	{
+		int level = PATTERN_LEVEL(pattern, f);
+		int parent = core->parent[f];
+		double u;
+
+		if (level == 0)
+			continue;
+		u = logs->two[f][level];
+		if (parent >= 0 && PATTERN_LEVEL(pattern, parent) != 0)
+			u = logs->given[f][PATTERN_LEVEL(pattern, parent)][level];
+		one += logs->one[f][level];
+		two += u;
+		of_household += IsHouseholdField(f) ? logs->household[f][level] : u;
+	}
+	most = one > two ? one : two;
+	most = most > of_household ? most : of_household;
+	one = exp2(one - most);
+	two = exp2(two - most);
+	of_household =
+		core->household_prior > 0.0 ? exp2(of_household - most) : 0.0;
+	sum = one + two + of_household;
+	*match = one / sum;
+	*household = of_household / sum;
+	return most + log2(sum);
+}
+
+void
+EmPosterior(const ModelCore *core, uint64_t pattern, double *match,
+			double *household)
+{
+	Logs logs;
+
+	TakeLogs(core, &logs);
+	(void) Classify(core, &logs, pattern, match, household);
+}
+
+static double
+SumPatterns(EmProblem *problem, Sums *sums)
+{
+	const ModelCore *core = problem->core;
+	Logs logs;
+	double likelihood = 0.0;
+
+	memset(sums, 0, sizeof(Sums));
+	TakeLogs(core, &logs);
+	for (int64_t i = 0; i < problem->candidates.n; i++)
+	{
+		uint64_t pattern = problem->candidates.pattern[i];
+		double count = problem->candidates.count[i];
+		double match;
+		double household;
+
+		likelihood +=
+			count * Classify(core, &logs, pattern, &match, &household);
+		sums->matches += count * match;
+		sums->households += count * household;
+		for (int f = 0; f < FIELDS; f++)
+		{
+			int level = PATTERN_LEVEL(pattern, f);
+
+			sums->m[f][level] += count * match;
+			sums->h[f][level] += count * household;
+			sums->u_seen[f][level] += count * (1.0 - match - household);
+		}
+	}
+	for (int64_t i = 0; i < problem->random.n; i++)
+	{
+		uint64_t pattern = problem->random.pattern[i];
+		double match;
+		double household;
+		double other;
+
+		(void) Classify(core, &logs, pattern, &match, &household);
+		other = problem->random.count[i] * (1.0 - match - household);
+		sums->others += other;
+		for (int f = 0; f < FIELDS; f++)
+		{
+			int level = PATTERN_LEVEL(pattern, f);
+
+			sums->u[f][level] += other;
+			if (core->parent[f] >= 0)
+				sums->given[f][PATTERN_LEVEL(pattern, core->parent[f])]
+						   [level] += other;
+		}
+	}
+	return likelihood;
+}
+
+/*
+ * Shares of the levels of a field, with experience values as so many
+ * observations.
+ */
+static void
+Shares(int field, const double *sums, const double *experience, double weight,
+	   double least, double *shares)
+{
+	int n = LevelCount(field);
+	double total = 0.0;
+
+	for (int l = 1; l < n; l++)
+	{
+		shares[l] = sums[l] + weight * experience[l];
+		total += shares[l];
+	}
+	for (int l = 1; l < n; l++)
+	{
+		shares[l] /= total;
+		if (shares[l] < least)
+			shares[l] = least;
+	}
+}
+
+static void
+EstimateU(EmProblem *problem, const Sums *sums, int f)
+{
+	ModelCore *core = problem->core;
+	double experience_m[MAX_LEVELS];
+	double experience_u[MAX_LEVELS];
+	int n = LevelCount(f);
+	double agreeing = 0.0;
+	double filled = 0.0;
+
+	if (f == FIELD_ORDER)
+	{
+		/* the better order is taken, so it is no evidence by itself */
+		for (int l = 1; l < n; l++)
+			core->u[f][l] = 1.0;
+		return;
+	}
+	ExperienceLevels(f, experience_m, experience_u);
+	Shares(f, sums->u[f], experience_u, 1.0, LEAST_U, core->u[f]);
+	for (int l = 1; l < n; l++)
+		filled += sums->u[f][l];
+	filled =
+		sums->others > 0.0 ? filled / sums->others * problem->all_pairs : 0.0;
+	if (filled < 1.0)
+		return;
+	/* candidates that are none are so many at least */
+	for (int l = 1; l < n - 1; l++)
+	{
+		double seen = sums->u_seen[f][l] * problem->scale / filled;
+
+		if (seen > core->u[f][l])
+			core->u[f][l] = seen;
+	}
+	if (problem->filled_pairs[f] >= 1.0)
+	{
+		double of_matches = sums->m[f][LEVEL_EXACT] * problem->scale;
+		double left = problem->collisions[f] - of_matches;
+
+		if (left < 0.02 * problem->collisions[f])
+			left = 0.02 * problem->collisions[f];
+		core->u[f][LEVEL_EXACT] = (left + 0.1) / problem->filled_pairs[f];
+		if (core->u[f][LEVEL_EXACT] > 0.99)
+			core->u[f][LEVEL_EXACT] = 0.99;
+	}
+	for (int l = 1; l < n - 1; l++)
+		agreeing += core->u[f][l];
+	core->u[f][n - 1] = agreeing < 0.999 ? 1.0 - agreeing : 0.001;
+}
+
+static void
+EstimateGiven(EmProblem *problem, const Sums *sums, int f)
+{
+	ModelCore *core = problem->core;
+
+	for (int p = 1; p < LevelCount(core->parent[f]); p++)
+		Shares(f, sums->given[f][p], core->u[f], 5.0, LEAST_U,
+			   core->u_given[f][p]);
+}
+
+/*
+ * One round; gives how much the m's changed.
+ */
+static double
+Round(EmProblem *problem)
+{
+	ModelCore *core = problem->core;
+	Sums sums;
+	double change = 0.0;
+
+	problem->log_likelihood = SumPatterns(problem, &sums);
+	core->prior =
+		(sums.matches * problem->scale + 0.5) / (problem->all_pairs + 1.0);
+	if (core->prior > 0.5)
+		core->prior = 0.5;
+	if (problem->households)
+		core->household_prior = (sums.households * problem->scale + 0.05) /
+			(problem->all_pairs + 1.0);
+	for (int f = 0; f < FIELDS; f++)
+	{
+		double before[MAX_LEVELS];
+		double experience_m[MAX_LEVELS];
+		double experience_u[MAX_LEVELS];
+
+		if (!core->present[f])
+			continue;
+		memcpy(before, core->m[f], sizeof(before));
+		ExperienceLevels(f, experience_m, experience_u);
+		Shares(f, sums.m[f], experience_m, problem->experience, LEAST_M,
+			   core->m[f]);
+		Shares(f, sums.h[f], experience_m, problem->experience, LEAST_M,
+			   core->h[f]);
+		EstimateU(problem, &sums, f);
+		if (core->parent[f] >= 0)
+			EstimateGiven(problem, &sums, f);
+		for (int l = 1; l < LevelCount(f); l++)
+			change = fmax(change, fabs(core->m[f][l] - before[l]));
+	}
+	return change;
+}
+
+void
+EmEstimate(EmProblem *problem)
+{
+	ModelCore *core = problem->core;
+
+	core->household_prior =
+		problem->households ? core->prior * FIRST_HOUSEHOLDS : 0.0;
+	for (int f = 0; f < FIELDS; f++)
+	{
+		ExperienceLevels(f, core->m[f], core->u[f]);
+		memcpy(core->h[f], core->m[f], sizeof(core->h[f]));
+		for (int p = 0; p < MAX_LEVELS; p++)
+			memcpy(core->u_given[f][p], core->u[f], sizeof(core->u[f]));
+		if (f == FIELD_ORDER)
+			core->u[f][1] = core->u[f][2] = 1.0;
+	}
+	for (int i = 0; i < problem->max_rounds; i++)
+		if (Round(problem) < CONVERGED)
+			break;
+}
