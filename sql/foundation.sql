@@ -75,7 +75,7 @@ SELECT rolname, rolcanlogin, rolsuper, rolcreaterole, rolinherit FROM pg_roles W
 SELECT n.nspname FROM pg_namespace n, aclexplode(nspacl) a WHERE nspname IN ('retail', 'retail_bi') AND a.grantee = 0;
 SELECT c.relname FROM pg_class c, aclexplode(relacl) a WHERE relnamespace IN ('retail'::regnamespace, 'retail_bi'::regnamespace) AND a.grantee = 0;
 SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'retail'::regnamespace AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) a WHERE a.grantee = 0) ORDER BY 1;
--- Nobody but the owner writes a table: the functions do.
+-- Nobody but the owner writes a table: the functions do. An administrator may copy accounts in.
 SELECT c.relname, pg_get_userbyid(a.grantee), a.privilege_type FROM pg_class c, aclexplode(relacl) a WHERE relnamespace = 'retail'::regnamespace AND a.grantee <> relowner AND a.privilege_type <> 'SELECT' ORDER BY 1, 2;
 
 -- ---- who calls ----

@@ -134,6 +134,14 @@
 #define check_is_enforced_compat(check) ((void) (check), true)
 #endif
 
+/* 17 can ask for a lock or any that is stronger. */
+#include "storage/lock.h"
+#if PG_VERSION_NUM >= 170000
+#define lock_held_by_me_compat(tag, mode) LockHeldByMe((tag), (mode), false)
+#else
+#define lock_held_by_me_compat(tag, mode) LockHeldByMe((tag), (mode))
+#endif
+
 /* 18 lets a module say its name and version. */
 #if PG_VERSION_NUM >= 180000
 #define RETAIL_MODULE_MAGIC(module_version) \

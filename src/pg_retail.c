@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "foundation/table_writer.h"
 #include "inventory/stock_cache.h"
+#include "member/online_model.h"
 #include "worker/worker.h"
 
 #ifndef PG_RETAIL_VERSION
@@ -56,6 +57,7 @@ _PG_init(void)
 	RetailWorkerInit();
 	MarkGUCPrefixReserved("pg_retail");
 	RetailCatalogInit();
+	MemberModelInit();
 }
 
 PG_FUNCTION_INFO_V1(retail_version);

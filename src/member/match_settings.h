@@ -26,22 +26,22 @@ typedef struct MemberType
 typedef struct MemberSource
 {
 	int64 source_id;
+	char *code;
 	char country[3];
 } MemberSource;
 
 typedef struct MemberSettings
 {
-	MatchSettings match; /* n_attributes 0: set by whoever has a model */
-	MemberType *types;	 /* by name */
+	MatchSettings match;   /* n_attributes 0: set by whoever has a model */
+	MemberType *types;	   /* by name */
 	MemberSource *sources; /* by source_id */
 } MemberSettings;
 
 extern MemberSettings *MemberSettingsLoad(MemoryContext context);
 extern int MemberTypeIndex(const MemberSettings *settings, const char *name);
-extern int
-MemberSourceIndex(const MemberSettings *settings, int64 source_id);
-extern NormaliseKind
-MemberValueKind(const char *type, const char *normaliser);
+extern int MemberSourceIndex(const MemberSettings *settings, int64 source_id);
+extern int MemberSourceByCode(const MemberSettings *settings, const char *code);
+extern NormaliseKind MemberValueKind(const char *type, const char *normaliser);
 extern int32 MemberDay(TimestampTz time);
 
 #endif /* PG_RETAIL_MATCH_SETTINGS_H */

@@ -15,6 +15,7 @@ use Test::More;
 my %jobs = (
 	run_allocation => { progress => 'allocation|write|0|3' },
 	run_backorders => { at => '1 hour', progress => 'backorders|release|0|200' },
+	run_erasures => { progress => 'erasures|forget|0|1000' },
 	run_due_tasks => { progress => 'retention|order_intake|0|20000' },
 	run_exceptions => { at => '2 days', progress => 'exceptions|route|0|100' },
 	run_expire_holds => { at => '1 day' },
@@ -69,6 +70,10 @@ SELECT retail.place_order('app', 'waits', '[{"sku": "A4", "qty": 1}]', '{"region
 SELECT retail.receive_stock('a4', 'W1', '[{"sku": "A4", "qty": 5}]');
 -- queued
 SELECT retail.submit_orders(jsonb_build_array(public.o('Q1', 'A1', 1), public.o('Q2', 'A1', 1), public.o('Q3', 'A1', 1)));
+-- forgotten while an order of hers is on its way
+SELECT retail.put_member_source('crm');
+SELECT retail.place_order('app', 'M1', '[{"sku": "A1", "qty": 1}]', '{"region": "R1", "recipient": {"name": "Li"}}', payment => 'on_delivery', member_id => u.member_id) FROM retail.upsert_account('crm', 'm1', 'Li') u;
+SELECT retail.erase_member(a.account_id, 'asked') FROM retail.account a;
 INSERT INTO retail.integrity_violation (found_at, invariant, object, detail) VALUES ('2026-01-01 00:00+00', 1, 'kept', ''), (now() - interval '1 year', 1, 'old', '');
 });
 my $now = $node->safe_psql('shop', 'SELECT now()');
