@@ -201,9 +201,9 @@ BEGIN
 			HINT = 'Give a JSON array of 1 to 10000 objects.';
 	END IF;
 	PERFORM retail.lock_members(true);
-	FOR n, e IN SELECT x.n, x.e FROM jsonb_array_elements(accounts) WITH ORDINALITY x (e, n) LOOP
+	FOR n, e IN SELECT x.n::int, x.e FROM jsonb_array_elements(accounts) WITH ORDINALITY x (e, n) LOOP
 		PERFORM retail.report_progress('import_accounts', 'resolve', n - 1, jsonb_array_length(accounts));
-		SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL INTO account_id, member_id, outcome, sqlstate, error, detail, hint;
+		SELECT NULL::bigint, NULL::bigint, NULL, NULL, NULL, NULL, NULL INTO account_id, member_id, outcome, sqlstate, error, detail, hint;
 		source := left(CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'source' END, 200);
 		external_id := left(CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'external_id' END, 200);
 		BEGIN

@@ -31,7 +31,7 @@ DECLARE
 	n int;
 	e jsonb;
 BEGIN
-	FOR n, e IN SELECT x.n, x.e FROM jsonb_array_elements(consents) WITH ORDINALITY x (e, n) LOOP
+	FOR n, e IN SELECT x.n::int, x.e FROM jsonb_array_elements(consents) WITH ORDINALITY x (e, n) LOOP
 		IF jsonb_typeof(e) <> 'object' OR jsonb_typeof(e -> 'purpose') IS DISTINCT FROM 'string' OR jsonb_typeof(e -> 'granted') IS DISTINCT FROM 'boolean' OR e - '{purpose,channel,granted,at,proof}'::text[] <> '{}' THEN
 			RAISE EXCEPTION USING ERRCODE = 'RT011', MESSAGE = 'invalid consent', DETAIL = format('consent[%s] is malformed.', n - 1),
 				HINT = 'Give [{"purpose": ..., "channel"?: ..., "granted": true, "at"?, "proof"?}].';

@@ -155,7 +155,8 @@ extern NormalText NormalisePostcode(Normaliser *normaliser, const char *text,
  * Phone -> "+8613912345678", with an extension "+861061234567;ext=801".  What
  * cannot be a number of the country comes as its digits without '+',
  * INVALID.  country: ISO code of two letters, for numbers without a calling
- * code; NULL means CN.  Of several numbers in one field, the first good one.
+ * code; NULL means CN, one that we do not know means none.  Of several numbers in
+ * one field, the first good one.
  */
 extern NormalText
 NormalisePhone(Normaliser *normaliser, const char *text, int length,
@@ -209,8 +210,8 @@ NormaliseIdentifier(Normaliser *normaliser, NormaliseKind kind,
 					const char *text, int length, const char *country,
 					char *out, size_t size);
 
-/* The kind of an identifier type by its code (phone, email, card, unionid,
- * openid, douyin, device, national_id ...); unknown codes are OPAQUE. */
+/* The kind of an identifier type (phone, email, card, device, national_id ...)
+ * or of a way to normalise (digits, folded, exact, hash); others are OPAQUE. */
 extern NormaliseKind NormaliseKindOf(const char *type);
 
 /* A date of which the year or the month may be all that is known. */

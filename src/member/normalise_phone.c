@@ -235,10 +235,10 @@ ReadInternational(const char *digits, int n, Reading *reading)
 static bool
 ReadDomestic(const Plan *plan, const char *digits, int n, Reading *reading)
 {
-	int trunk = (int) strlen(plan->trunk);
-	int code = (int) strlen(plan->code);
+	int trunk = plan == NULL ? 0 : (int) strlen(plan->trunk);
+	int code = plan == NULL ? 0 : (int) strlen(plan->code);
 
-	if (ReadNational(plan, digits, n, false, reading))
+	if (plan != NULL && ReadNational(plan, digits, n, false, reading))
 		return true;
 	if (trunk > 0 && n > trunk &&
 		strncmp(digits, plan->trunk, (size_t) trunk) == 0 &&
@@ -247,7 +247,8 @@ ReadDomestic(const Plan *plan, const char *digits, int n, Reading *reading)
 	if (plan == Plans && n == 16 && BeginsLike(digits, CarrierPrefixes) &&
 		ReadNational(plan, digits + 5, 11, false, reading) && reading->mobile)
 		return true;
-	if (n > code && strncmp(digits, plan->code, (size_t) code) == 0 &&
+	if (code > 0 && n > code &&
+		strncmp(digits, plan->code, (size_t) code) == 0 &&
 		ReadInternational(digits, n, reading))
 		return true;
 	return n > 8 && digits[0] == '0' && digits[1] == '0' &&
@@ -381,14 +382,17 @@ IsBlockedNumber(const char *digits, int n)
 							 (size_t) (n > 8 ? 8 : n));
 }
 
+/* NULL: a country of which we know no plan. */
 static const Plan *
 PlanOf(const char *country)
 {
-	for (int i = 0; country != NULL && i < N_PLANS; i++)
-		if ((country[0] & 0x5f) == Plans[i].country[0] && country[0] != '\0' &&
+	if (country == NULL || country[0] == '\0')
+		return &Plans[0];
+	for (int i = 0; i < N_PLANS; i++)
+		if ((country[0] & 0x5f) == Plans[i].country[0] &&
 			(country[1] & 0x5f) == Plans[i].country[1] && country[2] == '\0')
 			return &Plans[i];
-	return &Plans[0];
+	return NULL;
 }
 
 static NormalText
