@@ -147,10 +147,15 @@ NormaliseTrim(const uint32_t **chars, int *n)
 bool
 NormaliseInList(const char *word, size_t length, const char *list)
 {
-	for (const char *at = list; (at = strchr(at, ' ')) != NULL; at++)
-		if (strncmp(at + 1, word, length) == 0 && at[1 + length] == ' ' &&
-			length > 0)
+	if (length == 0)
+		return false;
+	for (const char *at = list + 1; *at != '\0'; at++)
+	{
+		if (*at == *word && strncmp(at, word, length) == 0 && at[length] == ' ')
 			return true;
+		while (*at != ' ')
+			at++;
+	}
 	return false;
 }
 

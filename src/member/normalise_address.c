@@ -83,7 +83,8 @@ PutWord(const char *word, size_t length, Output *out)
 	OutputGap(out);
 	for (size_t i = 0; i < sizeof(Abbreviations) / sizeof(Abbreviations[0]);
 		 i++)
-		if (strlen(Abbreviations[i][0]) == length &&
+		if (Abbreviations[i][0][0] == word[0] &&
+			strlen(Abbreviations[i][0]) == length &&
 			memcmp(Abbreviations[i][0], word, length) == 0)
 		{
 			word = Abbreviations[i][1];

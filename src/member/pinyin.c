@@ -14,92 +14,136 @@
 #include <string.h>
 #include <uchar.h>
 
-/* Finals by initial: every syllable of the standard language, ü as v. */
-static const struct
+/*
+ * Every syllable of the standard language, ü as v and as it is in passports
+ * (lyu), in the order of the alphabet; and whether some surname reads so.
+ */
+typedef struct Syllable
 {
-	const char *initial;
-	const char *finals; /* each between two blanks; "-" is none */
-} Syllables[] = {
-	{"zh", " a ai an ang ao e ei en eng i ong ou u ua uai uan uang ui un uo "},
-	{"ch", " a ai an ang ao e en eng i ong ou u ua uai uan uang ui un uo "},
-	{"sh", " a ai an ang ao e ei en eng i ou u ua uai uan uang ui un uo "},
-	{"b", " a ai an ang ao ei en eng i ian iao ie in ing o u "},
-	{"p", " a ai an ang ao ei en eng i ian iao ie in ing o ou u "},
-	{"m", " a ai an ang ao e ei en eng i ian iao ie in ing iu o ou u "},
-	{"f", " a an ang ei en eng o ou u "},
-	{"d",
-	 " a ai an ang ao e ei en eng i ia ian iao ie ing iu ong ou u uan ui un uo "},
-	{"t", " a ai an ang ao e eng i ian iao ie ing ong ou u uan ui un uo "},
-	{"n",
-	 " a ai an ang ao e ei en eng i ian iang iao ie in ing iu ong ou u uan uo v ve yu ue "},
-	{"l",
-	 " a ai an ang ao e ei eng i ia ian iang iao ie in ing iu ong ou u uan un uo v ve yu ue "},
-	{"g", " a ai an ang ao e ei en eng ong ou u ua uai uan uang ui un uo "},
-	{"k", " a ai an ang ao e ei en eng ong ou u ua uai uan uang ui un uo "},
-	{"h", " a ai an ang ao e ei en eng ong ou u ua uai uan uang ui un uo "},
-	{"j", " i ia ian iang iao ie in ing iong iu u uan ue un "},
-	{"q", " i ia ian iang iao ie in ing iong iu u uan ue un "},
-	{"x", " i ia ian iang iao ie in ing iong iu u uan ue un "},
-	{"r", " an ang ao e en eng i ong ou u ua uan ui un uo "},
-	{"z", " a ai an ang ao e ei en eng i ong ou u uan ui un uo "},
-	{"c", " a ai an ang ao e en eng i ong ou u uan ui un uo "},
-	{"s", " a ai an ang ao e en eng i ong ou u uan ui un uo "},
-	{"y", " a an ang ao e i in ing o ong ou u uan ue un "},
-	{"w", " a ai an ang ei en eng o u "},
-	{"", " a ai an ang ao e ei en eng er o ou "},
-};
+	char letters[7];
+	bool surname;
+} Syllable;
 
-/* How surnames are written in pinyin, by their first letter. */
-static const char *const SurnamePinyin[26] = {
-	['a' - 'a'] = " ai an ao aixinjueluo ",
-	['b' - 'a'] = " ba bai ban bao bei ben bi bian bie bin bo bu baili ",
-	['c' - 'a'] =
-		" cai can cang cao cen cha chai chan chang chao che chen cheng chi "
-		"chong chu chuai chui chun ci cong cui chunyu chanyu ",
-	['d' - 'a'] =
-		" da dai dan dang dao deng di diao ding dong dou du duan dun duo "
-		"dongfang dugu dongguo diwu duanmu dongmen ",
-	['e' - 'a'] = " e ",
-	['f' - 'a'] = " fan fang fei fen feng fu ",
-	['g' - 'a'] =
-		" gai gan gang gao ge gen geng gong gou gu gua guan guang gui guo "
-		"gongsun gongye gongyang guanqiu gongxi gulang ",
-	['h' - 'a'] =
-		" ha hai han hang hao he hei heng hong hou hu hua huai huan huang hui "
-		"huo huangfu helian huyan ",
-	['j' - 'a'] = " ji jia jian jiang jiao jie jin jing ju juan jue jun ",
-	['k' - 'a'] = " kan kang kao ke kong kou ku kuai kuang kui ",
-	['l' - 'a'] =
-		" lai lan lang lao le lei leng li lian liang liao lie lin ling liu "
-		"long lou lu luan lun luo lv lyu linghu lvqiu lyuqiu liangqiu ",
-	['m' - 'a'] =
-		" ma mai man mang mao mei men meng mi mian miao min ming mo mou mu "
-		"murong moqi ",
-	['n' - 'a'] =
-		" na nai nan nang ni nian nie ning niu nong nangong nanmen nalan ",
-	['o' - 'a'] = " ou ouyang ",
-	['p' - 'a'] = " pan pang pei peng pi pian piao ping pu puyang ",
-	['q' - 'a'] =
-		" qi qian qiang qiao qie qin qing qiong qiu qu quan que qidiao ",
-	['r' - 'a'] = " ran rang rao ren rong ru ruan rui run ruo rangsi ",
-	['s' - 'a'] =
-		" sa sai san sang se sen sha shan shang shao she shen sheng shi shou "
-		"shu shuai shui si song su sui sun suo sima shangguan situ shentu "
-		"sikong ",
-	['t' - 'a'] =
-		" tai tan tang tao teng ti tian tie ting tong tou tu tuo taishi tantai "
-		"tuoba ",
-	['w' - 'a'] = " wan wang wei wen weng wo wu wuma wanyan ",
-	['x' - 'a'] =
-		" xi xia xian xiang xiao xie xin xing xiong xiu xu xuan xue xun xiahou "
-		"xuanyuan ximen xianyu ",
-	['y' - 'a'] =
-		" ya yan yang yao ye yi yin ying yong you yu yuan yue yun yuwen yuchi "
-		"yelv ",
-	['z' - 'a'] =
-		" za zai zan zang ze zeng zha zhai zhan zhang zhao zhen zheng zhi "
-		"zhong zhou zhu zhuan zhuang zhuo zi zong zou zu zuo zhuge zhangsun "
-		"zongzheng zhongli zaifu zhuansun zuoqiu "};
+static const Syllable Syllables[] = {
+	{"a", false},	   {"ai", true},	 {"an", true},	   {"ang", false},
+	{"ao", true},	   {"ba", true},	 {"bai", true},	   {"ban", true},
+	{"bang", false},   {"bao", true},	 {"bei", true},	   {"ben", true},
+	{"beng", false},   {"bi", true},	 {"bian", true},   {"biao", false},
+	{"bie", true},	   {"bin", true},	 {"bing", false},  {"bo", true},
+	{"bu", true},	   {"ca", false},	 {"cai", true},	   {"can", true},
+	{"cang", true},	   {"cao", true},	 {"ce", false},	   {"cen", true},
+	{"ceng", false},   {"cha", true},	 {"chai", true},   {"chan", true},
+	{"chang", true},   {"chao", true},	 {"che", true},	   {"chen", true},
+	{"cheng", true},   {"chi", true},	 {"chong", true},  {"chou", false},
+	{"chu", true},	   {"chua", false},	 {"chuai", true},  {"chuan", false},
+	{"chuang", false}, {"chui", true},	 {"chun", true},   {"chuo", false},
+	{"ci", true},	   {"cong", true},	 {"cou", false},   {"cu", false},
+	{"cuan", false},   {"cui", true},	 {"cun", false},   {"cuo", false},
+	{"da", true},	   {"dai", true},	 {"dan", true},	   {"dang", true},
+	{"dao", true},	   {"de", false},	 {"dei", false},   {"den", false},
+	{"deng", true},	   {"di", true},	 {"dia", false},   {"dian", false},
+	{"diao", true},	   {"die", false},	 {"ding", true},   {"diu", false},
+	{"dong", true},	   {"dou", true},	 {"du", true},	   {"duan", true},
+	{"dui", false},	   {"dun", true},	 {"duo", true},	   {"e", true},
+	{"ei", false},	   {"en", false},	 {"eng", false},   {"er", false},
+	{"fa", false},	   {"fan", true},	 {"fang", true},   {"fei", true},
+	{"fen", true},	   {"feng", true},	 {"fo", false},	   {"fou", false},
+	{"fu", true},	   {"ga", false},	 {"gai", true},	   {"gan", true},
+	{"gang", true},	   {"gao", true},	 {"ge", true},	   {"gei", false},
+	{"gen", true},	   {"geng", true},	 {"gong", true},   {"gou", true},
+	{"gu", true},	   {"gua", true},	 {"guai", false},  {"guan", true},
+	{"guang", true},   {"gui", true},	 {"gun", false},   {"guo", true},
+	{"ha", true},	   {"hai", true},	 {"han", true},	   {"hang", true},
+	{"hao", true},	   {"he", true},	 {"hei", true},	   {"hen", false},
+	{"heng", true},	   {"hong", true},	 {"hou", true},	   {"hu", true},
+	{"hua", true},	   {"huai", true},	 {"huan", true},   {"huang", true},
+	{"hui", true},	   {"hun", false},	 {"huo", true},	   {"ji", true},
+	{"jia", true},	   {"jian", true},	 {"jiang", true},  {"jiao", true},
+	{"jie", true},	   {"jin", true},	 {"jing", true},   {"jiong", false},
+	{"jiu", false},	   {"ju", true},	 {"juan", true},   {"jue", true},
+	{"jun", true},	   {"ka", false},	 {"kai", false},   {"kan", true},
+	{"kang", true},	   {"kao", true},	 {"ke", true},	   {"kei", false},
+	{"ken", false},	   {"keng", false},	 {"kong", true},   {"kou", true},
+	{"ku", true},	   {"kua", false},	 {"kuai", true},   {"kuan", false},
+	{"kuang", true},   {"kui", true},	 {"kun", false},   {"kuo", false},
+	{"la", false},	   {"lai", true},	 {"lan", true},	   {"lang", true},
+	{"lao", true},	   {"le", true},	 {"lei", true},	   {"leng", true},
+	{"li", true},	   {"lia", false},	 {"lian", true},   {"liang", true},
+	{"liao", true},	   {"lie", true},	 {"lin", true},	   {"ling", true},
+	{"liu", true},	   {"long", true},	 {"lou", true},	   {"lu", true},
+	{"luan", true},	   {"lue", false},	 {"lun", true},	   {"luo", true},
+	{"lv", true},	   {"lve", false},	 {"lyu", true},	   {"ma", true},
+	{"mai", true},	   {"man", true},	 {"mang", true},   {"mao", true},
+	{"me", false},	   {"mei", true},	 {"men", true},	   {"meng", true},
+	{"mi", true},	   {"mian", true},	 {"miao", true},   {"mie", false},
+	{"min", true},	   {"ming", true},	 {"miu", false},   {"mo", true},
+	{"mou", true},	   {"mu", true},	 {"na", true},	   {"nai", true},
+	{"nan", true},	   {"nang", true},	 {"nao", false},   {"ne", false},
+	{"nei", false},	   {"nen", false},	 {"neng", false},  {"ni", true},
+	{"nian", true},	   {"niang", false}, {"niao", false},  {"nie", true},
+	{"nin", false},	   {"ning", true},	 {"niu", true},	   {"nong", true},
+	{"nou", false},	   {"nu", false},	 {"nuan", false},  {"nue", false},
+	{"nuo", false},	   {"nv", false},	 {"nve", false},   {"nyu", false},
+	{"o", false},	   {"ou", true},	 {"pa", false},	   {"pai", false},
+	{"pan", true},	   {"pang", true},	 {"pao", false},   {"pei", true},
+	{"pen", false},	   {"peng", true},	 {"pi", true},	   {"pian", true},
+	{"piao", true},	   {"pie", false},	 {"pin", false},   {"ping", true},
+	{"po", false},	   {"pou", false},	 {"pu", true},	   {"qi", true},
+	{"qia", false},	   {"qian", true},	 {"qiang", true},  {"qiao", true},
+	{"qie", true},	   {"qin", true},	 {"qing", true},   {"qiong", true},
+	{"qiu", true},	   {"qu", true},	 {"quan", true},   {"que", true},
+	{"qun", false},	   {"ran", true},	 {"rang", true},   {"rao", true},
+	{"re", false},	   {"ren", true},	 {"reng", false},  {"ri", false},
+	{"rong", true},	   {"rou", false},	 {"ru", true},	   {"rua", false},
+	{"ruan", true},	   {"rui", true},	 {"run", true},	   {"ruo", true},
+	{"sa", true},	   {"sai", true},	 {"san", true},	   {"sang", true},
+	{"sao", false},	   {"se", true},	 {"sen", true},	   {"seng", false},
+	{"sha", true},	   {"shai", false},	 {"shan", true},   {"shang", true},
+	{"shao", true},	   {"she", true},	 {"shei", false},  {"shen", true},
+	{"sheng", true},   {"shi", true},	 {"shou", true},   {"shu", true},
+	{"shua", false},   {"shuai", true},	 {"shuan", false}, {"shuang", false},
+	{"shui", true},	   {"shun", false},	 {"shuo", false},  {"si", true},
+	{"song", true},	   {"sou", false},	 {"su", true},	   {"suan", false},
+	{"sui", true},	   {"sun", true},	 {"suo", true},	   {"ta", false},
+	{"tai", true},	   {"tan", true},	 {"tang", true},   {"tao", true},
+	{"te", false},	   {"teng", true},	 {"ti", true},	   {"tian", true},
+	{"tiao", false},   {"tie", true},	 {"ting", true},   {"tong", true},
+	{"tou", true},	   {"tu", true},	 {"tuan", false},  {"tui", false},
+	{"tun", false},	   {"tuo", true},	 {"wa", false},	   {"wai", false},
+	{"wan", true},	   {"wang", true},	 {"wei", true},	   {"wen", true},
+	{"weng", true},	   {"wo", true},	 {"wu", true},	   {"xi", true},
+	{"xia", true},	   {"xian", true},	 {"xiang", true},  {"xiao", true},
+	{"xie", true},	   {"xin", true},	 {"xing", true},   {"xiong", true},
+	{"xiu", true},	   {"xu", true},	 {"xuan", true},   {"xue", true},
+	{"xun", true},	   {"ya", true},	 {"yan", true},	   {"yang", true},
+	{"yao", true},	   {"ye", true},	 {"yi", true},	   {"yin", true},
+	{"ying", true},	   {"yo", false},	 {"yong", true},   {"you", true},
+	{"yu", true},	   {"yuan", true},	 {"yue", true},	   {"yun", true},
+	{"za", true},	   {"zai", true},	 {"zan", true},	   {"zang", true},
+	{"zao", false},	   {"ze", true},	 {"zei", false},   {"zen", false},
+	{"zeng", true},	   {"zha", true},	 {"zhai", true},   {"zhan", true},
+	{"zhang", true},   {"zhao", true},	 {"zhe", false},   {"zhei", false},
+	{"zhen", true},	   {"zheng", true},	 {"zhi", true},	   {"zhong", true},
+	{"zhou", true},	   {"zhu", true},	 {"zhua", false},  {"zhuai", false},
+	{"zhuan", true},   {"zhuang", true}, {"zhui", false},  {"zhun", false},
+	{"zhuo", true},	   {"zi", true},	 {"zong", true},   {"zou", true},
+	{"zu", true},	   {"zuan", false},	 {"zui", false},   {"zun", false},
+	{"zuo", true}};
+
+#define N_SYLLABLES ((int) (sizeof(Syllables) / sizeof(Syllables[0])))
+
+/* Surnames of more than one syllable. */
+static const char *const LongSurnames[] = {
+	"aixinjueluo", "baili",	   "chanyu",	"chunyu",	"diwu",		"dongfang",
+	"dongguo",	   "dongmen",  "duanmu",	"dugu",		"gongsun",	"gongxi",
+	"gongyang",	   "gongye",   "guanqiu",	"gulang",	"helian",	"huangfu",
+	"huyan",	   "liangqiu", "linghu",	"lvqiu",	"lyuqiu",	"moqi",
+	"murong",	   "nalan",	   "nangong",	"nanmen",	"ouyang",	"puyang",
+	"qidiao",	   "rangsi",   "shangguan", "shentu",	"sikong",	"sima",
+	"situ",		   "taishi",   "tantai",	"tuoba",	"wanyan",	"wuma",
+	"xiahou",	   "xianyu",   "ximen",		"xuanyuan", "yelv",		"yuchi",
+	"yuwen",	   "zaifu",	   "zhangsun",	"zhongli",	"zhuansun", "zhuge",
+	"zongzheng",   "zuoqiu"};
 
 /* Surnames of one character, the usual ones first. */
 static const char32_t SingleSurnames[] =
@@ -300,45 +344,52 @@ static const struct
 	{U'盛', "sheng"}, {U'强', "qiang"}, {U'行', "xing"},  {U'重', "zhong"},
 	{U'都', "du"},	  {U'调', "diao"},	{U'单', "dan"},	  {U'廷', "ting"}};
 
-/* Is the word in this list of words, each between two blanks? */
-static bool
-InList(const char *word, int n, const char *list)
+/* Finds a syllable, or NULL. */
+static const Syllable *
+FindSyllable(const char *letters, int n)
 {
-	for (const char *at = list; (at = strchr(at, ' ')) != NULL; at++)
-		if (strncmp(at + 1, word, (size_t) n) == 0 && at[1 + n] == ' ')
-			return true;
-	return false;
+	char key[7] = {0};
+	int low = 0;
+	int high = N_SYLLABLES;
+
+	if (n < 1 || n > 6)
+		return NULL;
+	for (int i = 0; i < n; i++)
+		key[i] = letters[i];
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+		int order = memcmp(key, Syllables[middle].letters, sizeof(key));
+
+		if (order == 0)
+			return &Syllables[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
 }
 
 bool
 PinyinIsSyllable(const char *letters, int n)
 {
-	if (n < 1 || n > 6)
-		return false;
-	for (size_t i = 0; i < sizeof(Syllables) / sizeof(Syllables[0]); i++)
-	{
-		const char *initial = Syllables[i].initial;
-		int length = (int) strlen(initial);
-
-		if (n > length &&
-			(length == 0 ||
-			 (letters[0] == initial[0] &&
-			  (length == 1 || letters[1] == initial[1]))) &&
-			InList(letters + length, n - length, Syllables[i].finals))
-			return true;
-	}
-	return false;
+	return FindSyllable(letters, n) != NULL;
 }
 
 bool
 PinyinIsSurname(const char *letters, int n)
 {
-	const char *list;
+	const Syllable *syllable = FindSyllable(letters, n);
 
-	if (n < 1 || n > 15 || letters[0] < 'a' || letters[0] > 'z')
-		return false;
-	list = SurnamePinyin[letters[0] - 'a'];
-	return list != NULL && InList(letters, n, list);
+	if (syllable != NULL)
+		return syllable->surname;
+	for (size_t i = 0; n > 3 && i < sizeof(LongSurnames) / sizeof(char *); i++)
+		if (LongSurnames[i][0] == letters[0] &&
+			strncmp(LongSurnames[i], letters, (size_t) n) == 0 &&
+			LongSurnames[i][n] == '\0')
+			return true;
+	return false;
 }
 
 int
