@@ -192,7 +192,7 @@ DECLARE
 	e jsonb;
 	wrong text;
 	state text;		-- in a handler, sqlstate is something else
-	known CONSTANT text[] := '{source,external_id,full_name,given_name,surname,birth_date,gender,address,city,region,postcode,identifiers,attributes,consent,time_zone,language,registered_at}';
+	known CONSTANT text[] := '{source,external_id,full_name,given_name,surname,birth_date,gender,address,city,region,postcode,identifiers,attributes,consent,time_zone,language,registered_at}'::text[];
 BEGIN
 	PERFORM retail.require_installed(), retail.check_time(as_of, 'as_of');
 	IF accounts IS NULL OR jsonb_typeof(accounts) <> 'array' OR jsonb_array_length(accounts) NOT BETWEEN 1 AND 10000 THEN

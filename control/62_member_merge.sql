@@ -188,8 +188,8 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 12 SET search_path = retail, pg_catalog, 
 		UNION ALL
 		SELECT i.type, i.value, a.account_id, a.source, a.priority, coalesce(i.last_used_at, nullif(i.valid_from, '-infinity'), a.updated_at), i.verified, true
 		FROM accounts a JOIN retail.identifier i USING (account_id) WHERE i.valid_to = 'infinity'
-	), scored AS (
-		SELECT t.*, ARRAY(SELECT CASE c.criterion WHEN 'verified' THEN t.verified::int::numeric WHEN 'complete' THEN length(regexp_replace(t.value, '[^[:alnum:]]', '', 'g'))
+	), scored AS (			-- for completeness a hanzi counts as five letters
+		SELECT t.*, ARRAY(SELECT CASE c.criterion WHEN 'verified' THEN t.verified::int::numeric WHEN 'complete' THEN length(regexp_replace(t.value, '[^[:alnum:]]', '', 'g')) + 4 * length(regexp_replace(t.value, '[\x01-\xff]', '', 'g'))
 				WHEN 'recent' THEN extract(epoch FROM t.told_at) ELSE -t.priority END FROM unnest(r.criteria) WITH ORDINALITY c (criterion, n) ORDER BY c.n) AS score
 		FROM told t CROSS JOIN LATERAL (SELECT x.criteria FROM retail.survivorship_rule x WHERE x.field IN (t.field, 'any') ORDER BY x.field = 'any' LIMIT 1) r
 	)

@@ -1,9 +1,10 @@
 -- 63_member_privacy.sql: consent, export and erasure.
 --
--- Rooms that hold data of a person bring member_export_<room>(account_ids)
--- RETURNS jsonb and member_forget_<room>(account_ids, as_of) RETURNS int (how
--- many things still need the data): export_member() and erase_member() call
--- all of them.
+-- Rooms that hold data of a person bring <what>_export(account_ids) RETURNS
+-- jsonb and <what>_erase(account_ids) RETURNS bigint, or, where data may still
+-- be needed, member_export_<room>(account_ids) and
+-- member_forget_<room>(account_ids, as_of) RETURNS int (how many things need
+-- them): export_member() and erase_member() call all of them.
 
 CREATE FUNCTION retail.note_consent(account_ids bigint[], purpose text, channel text, granted boolean, happened_at timestamptz, proof text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -93,9 +94,9 @@ DECLARE
 	f regproc;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
-	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^member_export_[a-z_]+$' AND p.pronargs = 1 ORDER BY p.proname LOOP
+	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^member_export_[a-z_]+$|^[a-z_]+_export$' AND p.proargtypes[0] = 'bigint[]'::regtype AND p.pronargs = 1 ORDER BY p.proname LOOP
 		EXECUTE format('SELECT %s($1)', f) INTO part USING accounts;
-		result := result || coalesce(part, '{}');
+		result := result || CASE WHEN f::text ~ 'member_export_' THEN coalesce(part, '{}') ELSE jsonb_build_object(substring(f::text FROM '([a-z_]+)_export$'), part) END;
 	END LOOP;
 	INSERT INTO retail.member_access (kind, member_id, actor, accessed_at) VALUES ('export', the_member, retail.caller(), as_of);
 	RETURN result;
@@ -109,6 +110,10 @@ DECLARE
 	more int;
 	f regproc;
 BEGIN
+	-- First those that find their rows by what the accounts still say.
+	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^[a-z_]+_erase$' AND p.proargtypes[0] = 'bigint[]'::regtype AND p.pronargs = 1 ORDER BY p.proname LOOP
+		EXECUTE format('SELECT %s($1)', f) USING account_ids;
+	END LOOP;
 	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^member_forget_[a-z_]+$' AND p.pronargs = 2 ORDER BY p.proname LOOP
 		EXECUTE format('SELECT %s($1, $2)', f) INTO more USING account_ids, as_of;
 		waits := waits + coalesce(more, 0);

@@ -198,6 +198,18 @@ Resolve(Online *online)
 			online->nodes[i].person = online->result->persons[online->rows[i]];
 }
 
+/* Begins a neighbourhood of nothing but the account. */
+void
+OnlineBegin(Online *online, const MemberModel *model, int64 account_id,
+			TimestampTz as_of)
+{
+	memset(online, 0, sizeof(*online));
+	online->model = model;
+	online->account_id = account_id;
+	online->as_of = as_of;
+	BeginNodes(online);
+}
+
 /*
  * Finds out whose an account is that was written in this transaction, and
  * writes what is different from before.
@@ -208,12 +220,8 @@ OnlineResolve(const MemberModel *model, int64 account_id, bool created,
 {
 	int attempts = 0;
 
-	memset(online, 0, sizeof(*online));
-	online->model = model;
-	online->account_id = account_id;
+	OnlineBegin(online, model, account_id, as_of);
 	online->created = created;
-	online->as_of = as_of;
-	BeginNodes(online);
 	TakeKeys(online);
 	do
 	{

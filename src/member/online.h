@@ -75,6 +75,8 @@ extern void OnlineWriteKeys(const MemberModel *model, int64 account_id,
 extern void OnlineApply(Online *online);
 
 /* online.c */
+extern void OnlineBegin(Online *online, const MemberModel *model,
+						int64 account_id, TimestampTz as_of);
 extern void OnlineResolve(const MemberModel *model, int64 account_id,
 						  bool created, TimestampTz as_of, Online *online);
 
