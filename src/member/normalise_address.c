@@ -69,7 +69,7 @@ static const char *const Abbreviations[][2] = {
 	{"floor", "fl"},	   {"mount", "mt"},		 {"circuit", "cct"},
 	{"close", "cl"},	   {"grove", "gr"},		 {"north", "n"},
 	{"south", "s"},		   {"east", "e"},		 {"west", "w"},
-	{"strasse", "str"}};
+	{"strasse", "st"}};
 
 /* Words that say nothing beside a number. */
 static const char Fillers[] = " no nr num number ";

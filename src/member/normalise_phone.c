@@ -315,8 +315,9 @@ ScanNumber(Normaliser *normaliser, const uint32_t *chars, int n, Number *number)
 			number->international = true;
 		else if (NormaliseOneOf(chars[i], U32("*＊×●")))
 		{
-			number->masked = true;
-			AddDigit(number, '*' - '0', extension);
+			number->masked |= !extension;
+			if (!extension)
+				AddDigit(number, '*' - '0', false);
 		}
 		else if (number->n > 0 && NormaliseBegins(&chars[i], n - i, U32("(0)")))
 			i += 2; /* +44 (0)20 ... */
