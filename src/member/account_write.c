@@ -234,6 +234,8 @@ WriteAccount(const ToldAccount *told, const MemberModel *model,
 				ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				errmsg(
 					"could not serialize access due to a concurrent account"));
+		if (stored->unchanged)
+			return;
 	}
 	if (!stored->created)
 		UpdateAccount(told, model, stored);

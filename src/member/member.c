@@ -151,11 +151,12 @@ retail_upsert_account(PG_FUNCTION_ARGS)
 	ReadToldAccount(fcinfo, model->settings, &told);
 	memset(&online, 0, sizeof(online));
 	FindAccount(&told, model, &stored);
+	if (!stored.unchanged)
+		WriteAccount(&told, model, &stored);
 	if (stored.unchanged)
 		member_id = MemberOf(stored.account_id);
 	else
 	{
-		WriteAccount(&told, model, &stored);
 		OnlineResolve(model, stored.account_id, stored.created, told.as_of,
 					  &online);
 		outcome = Outcome(&online, &member_id);
