@@ -77,7 +77,7 @@ extern char *RetailCellText(uint64 row, int column);
 typedef struct RetailRowShape
 {
 	int n;
-	Oid types[20];
+	Oid types[40];
 	TupleDesc desc; /* made at first use, kept for the session */
 } RetailRowShape;
 
