@@ -23,6 +23,7 @@ BEGIN
 	INSERT INTO retail.consent AS c (account_id, purpose, channel, granted, changed_at) SELECT a, purpose, channel, granted, happened_at FROM unnest(account_ids) a
 		ON CONFLICT ON CONSTRAINT consent_pkey DO UPDATE SET granted = excluded.granted, changed_at = excluded.changed_at
 		WHERE excluded.changed_at > c.changed_at OR excluded.changed_at = c.changed_at AND NOT excluded.granted;
+	PERFORM retail.touch_profile(account_ids);
 END $$;
 COMMENT ON FUNCTION retail.note_consent(bigint[], text, text, boolean, timestamptz, text) IS 'Internal: writes a consent of accounts and its history. Raises RT014 to RT016.';
 

@@ -59,7 +59,9 @@ BEGIN
 		WHERE e.recorded_at >= seen_from AND e.xid >= seen_xid AND e.account_external_id IS NOT NULL HAVING count(*) > 0;
 	RETURN ARRAY(
 		SELECT unnest(queued)
-		-- what was written down since then, ...
+		-- whose accounts came or went, ...
+		UNION SELECT unnest(ARRAY[c.account_id, c.from_member_id, c.to_member_id]) FROM retail.member_change c WHERE c.xid >= seen_xid
+		-- ... what was written down since then, ...
 		UNION SELECT o.member_id FROM retail.order_event e JOIN retail.sales_order o USING (order_id)
 			WHERE e.recorded_at >= seen_from AND e.xid >= seen_xid AND o.member_id IS NOT NULL
 		UNION SELECT e.account_id FROM retail.event e WHERE e.recorded_at >= seen_from AND e.xid >= seen_xid AND e.account_id IS NOT NULL
@@ -123,6 +125,7 @@ BEGIN
 	IF NOT whole AND run_member_profile.as_of < state.as_of THEN
 		RETURN format('profiles are of %s already', state.as_of);
 	END IF;
+	PERFORM retail.report_progress('member_profile', 'queue', 0, 1);
 	IF whole THEN
 		DELETE FROM retail.profile_queue;
 		PERFORM retail.adopt_events(NULL);
@@ -331,28 +334,23 @@ COMMENT ON FUNCTION retail.member_at_till(text) IS
 
 -- ---- forgetting and telling -------------------------------------------------------------------------
 
-CREATE FUNCTION retail.profile_export(member_ids bigint[]) RETURNS jsonb
+CREATE FUNCTION retail.member_export_profile(account_ids bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT coalesce(jsonb_agg(to_jsonb(p) - '{affinity_category,affinity_score,affinity_bought}'::text[]
-		|| jsonb_build_object('affinities', (SELECT coalesce(jsonb_agg(to_jsonb(a)), '[]') FROM retail.member_affinity(p.member_id, p.updated_at) a))), '[]')
-	FROM retail.member_profile p WHERE p.member_id = ANY ($1)
+	SELECT jsonb_build_object('profile', (SELECT to_jsonb(p) - '{affinity_category,affinity_score,affinity_bought}'::text[]
+		|| jsonb_build_object('affinities', (SELECT coalesce(jsonb_agg(to_jsonb(a)), '[]') FROM retail.member_affinity(p.member_id, p.updated_at) a))
+		FROM retail.member_profile p WHERE p.member_id = ANY ($1) ORDER BY p.member_id LIMIT 1))
 $$;
-COMMENT ON FUNCTION retail.profile_export(bigint[]) IS 'Internal: the profiles under some numbers, for export_member().';
+COMMENT ON FUNCTION retail.member_export_profile(bigint[]) IS 'Internal: the profile of a person.';
 
-CREATE FUNCTION retail.profile_erase(member_ids bigint[]) RETURNS bigint
+CREATE FUNCTION retail.member_forget_profile(account_ids bigint[], as_of timestamptz) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-DECLARE
-	erased bigint;
 BEGIN
-	-- Waits for a run, which would write the profile again.
+	-- Waits for a run, which would write the profile again; the next one sees that the accounts are erased.
 	PERFORM pg_advisory_xact_lock_shared(hashtext('pg_retail'), 64);
-	DELETE FROM retail.member_profile p WHERE p.member_id = ANY (member_ids);
-	GET DIAGNOSTICS erased = ROW_COUNT;
-	DELETE FROM retail.profile_queue q WHERE q.member_id = ANY (member_ids);
-	RETURN erased;
+	DELETE FROM retail.member_profile p WHERE p.member_id = ANY (account_ids);
+	RETURN 0;
 END $$;
-COMMENT ON FUNCTION retail.profile_erase(bigint[]) IS
-'Internal: removes the profiles under some numbers. To be called when the accounts have erased_at, or the next run makes them anew; waits for a run that is going on.';
+COMMENT ON FUNCTION retail.member_forget_profile(bigint[], timestamptz) IS 'Internal: removes the profiles under some numbers; waits for a run that is going on.';
 
 GRANT EXECUTE ON FUNCTION retail.run_member_profile(timestamptz), retail.run_member_profile(timestamptz, boolean), retail.refresh_profile(bigint, timestamptz) TO retail_admin, retail_app;
 GRANT EXECUTE ON FUNCTION retail.put_profile_setting(double precision, int, text, interval, int), retail.put_life_cycle_rule(text, int, text, int, int, text), retail.drop_life_cycle_rule(text),

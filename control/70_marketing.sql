@@ -106,30 +106,30 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.adopt_events(bigint[]) IS 'Internal: gives events of accounts that were not known to some accounts that now are (null: to all). Returns how many.';
 
-CREATE FUNCTION retail.event_export(member_ids bigint[]) RETURNS jsonb
+CREATE FUNCTION retail.member_export_marketing(account_ids bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('source', s.code, 'id', e.external_id, 'kind', e.kind, 'account', e.account_id, 'at', e.happened_at, 'recorded_at', e.recorded_at, 'channel', c.code,
-			'node', n.code, 'sku', k.code, 'category', g.code, 'value', e.value, 'properties', e.properties)) ORDER BY e.happened_at, e.event_id), '[]')
+	SELECT jsonb_build_object('events', coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('source', s.code, 'id', e.external_id, 'kind', e.kind, 'account', e.account_id, 'at', e.happened_at, 'recorded_at', e.recorded_at, 'channel', c.code,
+			'node', n.code, 'sku', k.code, 'category', g.code, 'value', e.value, 'properties', e.properties)) ORDER BY e.happened_at, e.event_id), '[]'))
 	FROM retail.event e JOIN retail.member_source s USING (source_id) LEFT JOIN retail.channel c ON c.channel_id = e.channel_id LEFT JOIN retail.node n ON n.node_id = e.node_id
 	LEFT JOIN retail.sku k ON k.sku_id = e.sku_id LEFT JOIN retail.category g ON g.category_id = e.category_id
 	WHERE e.account_id = ANY ($1)
 $$;
-COMMENT ON FUNCTION retail.event_export(bigint[]) IS 'Internal: the events of some accounts, for export_member().';
+COMMENT ON FUNCTION retail.member_export_marketing(bigint[]) IS 'Internal: what the marketing room holds of a person.';
 
-CREATE FUNCTION retail.event_erase(member_ids bigint[]) RETURNS bigint
+CREATE FUNCTION retail.member_forget_marketing(account_ids bigint[], as_of timestamptz) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-DECLARE
-	erased bigint;
 BEGIN
-	PERFORM retail.adopt_events(member_ids);
-	UPDATE retail.event e SET account_id = NULL, properties = NULL WHERE e.account_id = ANY (member_ids);
-	GET DIAGNOSTICS erased = ROW_COUNT;
-	DELETE FROM retail.event_exception x WHERE x.member_id = ANY (member_ids)
-		OR EXISTS (SELECT FROM retail.account a JOIN retail.member_source s USING (source_id) WHERE a.account_id = ANY (member_ids) AND s.code = x.account_source AND a.external_id = x.account_external_id);
-	RETURN erased;
+	-- Before any row of an event: a run that makes profiles changes events too.
+	PERFORM pg_advisory_xact_lock_shared(hashtext('pg_retail'), 64);
+	PERFORM retail.adopt_events(account_ids);
+	-- Events stay, to be counted.
+	UPDATE retail.event e SET account_id = NULL, properties = NULL WHERE e.account_id = ANY (account_ids);
+	DELETE FROM retail.event_exception x WHERE x.member_id = ANY (account_ids)
+		OR EXISTS (SELECT FROM retail.account a JOIN retail.member_source s USING (source_id) WHERE a.account_id = ANY (account_ids) AND s.code = x.account_source AND a.external_id = x.account_external_id);
+	RETURN 0;
 END $$;
-COMMENT ON FUNCTION retail.event_erase(bigint[]) IS
-'Internal: takes the person out of the events of some accounts; the events stay, to be counted, without properties. To be called while the accounts still have their external ids. Returns how many.';
+COMMENT ON FUNCTION retail.member_forget_marketing(bigint[], timestamptz) IS
+'Internal: forgets the people of these accounts in the marketing room: events stay, without person and properties. Comes before member_forget_member() by name, while accounts still have their external ids.';
 
 CREATE FUNCTION retail.check_marketing_integrity() RETURNS TABLE (invariant int, object text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$

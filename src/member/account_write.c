@@ -221,6 +221,21 @@ WriteConsents(const ToldAccount *told, int64 account_id)
 	RetailExecute(&statement, values, NULL, false, SPI_OK_SELECT);
 }
 
+/* The profile of the person follows at the next run. */
+static void
+QueueProfile(int64 account_id)
+{
+	static RetailStatement statement = {
+		"INSERT INTO retail.profile_queue (member_id) VALUES ($1)",
+		1,
+		{INT8OID},
+		NULL,
+		false};
+	Datum value = Int64GetDatum(account_id);
+
+	RetailExecute(&statement, &value, NULL, false, SPI_OK_INSERT);
+}
+
 /* Writes what was told of an account that FindAccount() found, or did not. */
 void
 WriteAccount(const ToldAccount *told, const MemberModel *model,
@@ -252,6 +267,7 @@ WriteAccount(const ToldAccount *told, const MemberModel *model,
 	}
 	if (told->consent)
 		WriteConsents(told, stored->account_id);
+	QueueProfile(stored->account_id);
 }
 
 /* The person of an account. */

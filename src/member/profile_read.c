@@ -83,11 +83,16 @@ static RetailStatement read_identifiers[2] = {
 	 NULL,
 	 true}};
 
+/* As consent_of() has it: of a channel and of any the later word counts. */
+#define CONSENT_COLUMNS                                                     \
+	"SELECT c.account_id, c.purpose, c.channel, CASE WHEN c.channel = 'any' THEN c.granted AND NOT EXISTS (SELECT FROM retail.consent x" \
+	" WHERE x.account_id = c.account_id AND x.purpose = c.purpose AND NOT x.granted)"                                                     \
+	" WHEN d.changed_at > c.changed_at THEN d.granted WHEN d.changed_at = c.changed_at THEN c.granted AND d.granted ELSE c.granted END"   \
+	" FROM retail.consent c LEFT JOIN retail.consent d ON d.account_id = c.account_id AND d.purpose = c.purpose AND d.channel = 'any'"
+
 static RetailStatement read_consents[2] = {
-	{"SELECT c.account_id, c.purpose, c.channel, c.granted FROM retail.consent c",
-	 0,
-	 {0}},
-	{"SELECT c.account_id, c.purpose, c.channel, c.granted FROM retail.consent c WHERE c.account_id = ANY ($1)",
+	{CONSENT_COLUMNS, 0, {0}},
+	{CONSENT_COLUMNS " WHERE c.account_id = ANY ($1)",
 	 1,
 	 {INT8ARRAYOID},
 	 NULL,
@@ -427,6 +432,31 @@ TakeConsent(ProfileRun *run, TupleTableSlot *slot)
 		account->denied |= UINT64CONST(1) << i;
 }
 
+/* Adds what an account agreed to and refused to what its person did. */
+static void
+AddConsents(const ProfileRun *run, const ProfileAccount *account,
+			ProfilePerson *person)
+{
+	uint64 told = account->granted | account->denied;
+
+	if (told == 0)
+		return;
+	person->told |= told;
+	person->granted |= account->granted;
+	person->denied |= account->denied;
+	/* What it says of any channel is its word for those it does not name. */
+	for (int any = 0; any < run->n_consents; any++)
+		for (int i = 0; i < run->n_consents; i++)
+			if ((told >> any & 1) != 0 && (told >> i & 1) == 0 &&
+				strcmp(run->consents[any].channel, "any") == 0 &&
+				strcmp(run->consents[any].purpose, run->consents[i].purpose) ==
+					0)
+			{
+				person->granted |= (account->granted >> any & 1) << i;
+				person->denied |= (account->denied >> any & 1) << i;
+			}
+}
+
 /* Counts accounts as people, in the order of the members' numbers. */
 static void
 MakePeople(ProfileRun *run)
@@ -462,8 +492,7 @@ MakePeople(ProfileRun *run)
 		person->registered_at =
 			Min(person->registered_at, account->registered_at);
 		person->known |= account->known;
-		person->granted |= account->granted;
-		person->denied |= account->denied;
+		AddConsents(run, account, person);
 		person->accounts++;
 	}
 	run->n_people = n;

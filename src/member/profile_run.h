@@ -45,6 +45,7 @@ typedef struct ProfilePerson
 	TimestampTz registered_at;
 	TimestampTz last_event_at;
 	int64 events;
+	uint64 told; /* pairs of consent that an account speaks of */
 	uint64 granted;
 	uint64 denied;
 	int accounts;

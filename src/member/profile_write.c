@@ -134,8 +134,8 @@ CompareTexts(const void *a, const void *b)
 }
 
 /*
- * What a person agreed to and no account of it refused.  Who refuses any
- * channel refuses all, and who refuses one did not agree to any.
+ * What a person agreed to and no account of it refused; who refused one
+ * channel did not agree to any.
  */
 static Datum
 ConsentDatum(const ProfileRun *run, const ProfilePerson *person)
@@ -145,17 +145,15 @@ ConsentDatum(const ProfileRun *run, const ProfilePerson *person)
 
 	for (int i = 0; i < run->n_consents; i++)
 	{
-		bool refused = (person->granted >> i & 1) == 0;
+		const ProfileConsent *consent = &run->consents[i];
+		bool any = strcmp(consent->channel, "any") == 0;
+		bool agreed = (person->told & person->granted & ~person->denied) >> i & 1;
 
-		for (int k = 0; k < run->n_consents && !refused; k++)
-			refused = (person->denied >> k & 1) != 0 &&
-				strcmp(run->consents[i].purpose, run->consents[k].purpose) ==
-					0 &&
-				(k == i || strcmp(run->consents[k].channel, "any") == 0 ||
-				 strcmp(run->consents[i].channel, "any") == 0);
-		if (!refused)
-			granted[n++] = psprintf("%s/%s", run->consents[i].purpose,
-									run->consents[i].channel);
+		for (int k = 0; k < run->n_consents && agreed && any; k++)
+			agreed = (person->denied >> k & 1) == 0 ||
+				strcmp(consent->purpose, run->consents[k].purpose) != 0;
+		if (agreed)
+			granted[n++] = psprintf("%s/%s", consent->purpose, consent->channel);
 	}
 	qsort(granted, n, sizeof(char *), CompareTexts);
 	return RetailTextArray(granted, n);

@@ -90,11 +90,11 @@ SELECT is(retail.adopt_events(NULL), 0::bigint, '... and others are not');
 
 -- ---- telling and forgetting --------------------------------------------------------------------------------
 
-SELECT is(jsonb_array_length(retail.event_export(ARRAY[:u1])), 2, 'the events of an account are told');
-SELECT ok(retail.event_export(ARRAY[:u1]) @> '[{"id": "1", "sku": "A", "properties": {"page": "首页"}}]', '... with all that is known of them');
+SELECT is(jsonb_array_length(retail.member_export_marketing(ARRAY[:u1]) -> 'events'), 2, 'the events of an account are told');
+SELECT ok(retail.member_export_marketing(ARRAY[:u1]) -> 'events' @> '[{"id": "1", "sku": "A", "properties": {"page": "首页"}}]', '... with all that is known of them');
 SELECT pg_temp.rec(jsonb_build_array(pg_temp.e('x1', '{"account": "u1", "sku": "LOST"}'))) \g /dev/null
 SELECT count(*) AS before FROM retail.event \gset
-SELECT is(retail.event_erase(ARRAY[:u1]), 2::bigint, 'a person is taken out of the events');
+SELECT is(retail.member_forget_marketing(ARRAY[:u1], now()), 0, 'a person is taken out of the events');
 SELECT is((SELECT count(*) FROM retail.event), :before::bigint, '... which stay to be counted');
 SELECT is((SELECT count(*) FROM retail.event WHERE account_id = :u1 OR properties IS NOT NULL), 0::bigint, '... without person and properties');
 SELECT is((SELECT count(*) FROM retail.event_exception WHERE account_external_id = 'u1' OR content::text LIKE '%u1%'), 0::bigint, '... and out of those that were set aside');

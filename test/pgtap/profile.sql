@@ -130,11 +130,10 @@ SELECT pg_temp.buy('m1', 5, '2027-01-20', 'A', 1), pg_temp.buy('m2', 6, '2027-01
 SELECT retail.run_member_profile('2027-01-25 12:00', true) \g /dev/null
 SELECT to_jsonb(p) - 'updated_at' AS five FROM retail.member_profile p WHERE member_id = 5 \gset
 SELECT to_jsonb(p) - 'updated_at' AS six FROM retail.member_profile p WHERE member_id = 6 \gset
-INSERT INTO retail.member_link VALUES (6, 5);
-SELECT retail.touch_profile('{5,6}') \g /dev/null
+SELECT retail.merge_members(6, 5, 'same') \g /dev/null
 SELECT is(pg_temp.run_rest(retail.run_member_profile('2027-01-25 12:00')), '1 profiles changed, 0 added, 1 removed', 'after a merge one profile goes');
 SELECT is(pg_temp.p(5, 'accounts') || ' ' || pg_temp.p(5, 'orders') || ' ' || pg_temp.p(5, 'monetary') || ' ' || pg_temp.p(5, 'events'), '2 2 90.00 1', '... and the other has the facts of both');
-DELETE FROM retail.member_link;
+SELECT retail.split_member(6, 'not the same') \g /dev/null
 SELECT is(retail.refresh_profile(6, '2027-01-25 12:00') AND retail.refresh_profile(5, '2026-01-01'), true, 'after a split both can be made at once');
 SELECT is((SELECT to_jsonb(p) - 'updated_at' FROM retail.member_profile p WHERE member_id = 5), :'five'::jsonb, '... and are what they were');
 SELECT is((SELECT to_jsonb(p) - 'updated_at' FROM retail.member_profile p WHERE member_id = 6), :'six'::jsonb, '... both');
@@ -144,12 +143,12 @@ SELECT is(pg_temp.p(424242, 'stage'), NULL, '... indeed');
 
 -- ---- consent and identifiers -----------------------------------------------------------------------------------------
 
-INSERT INTO retail.consent (account_id, purpose, channel, granted, changed_at) VALUES (7, 'marketing', 'sms', true, now()), (7, 'marketing', 'email', true, now()), (8, 'marketing', 'email', false, now()), (8, 'service', 'any', true, now()),
-	(9, 'marketing', 'sms', true, now()), (9, 'marketing', 'any', false, now()), (9, 'profiling', 'any', true, now());
+SELECT retail.set_consent(7, 'marketing', true, 'sms', now(), one_account => true), retail.set_consent(7, 'marketing', true, 'email', now(), one_account => true), retail.set_consent(8, 'marketing', false, 'email', now(), one_account => true),
+	retail.set_consent(8, 'service', true, 'any', now(), one_account => true), retail.set_consent(9, 'marketing', true, 'sms', now()), retail.set_consent(9, 'marketing', false, 'any', now()), retail.set_consent(9, 'profiling', true, 'any', now()) \g /dev/null
 INSERT INTO retail.identifier (account_id, type, value, verified) VALUES (7, 'phone', '+8613800000007', true), (8, 'email', 'a@b.cn', false);
 INSERT INTO retail.identifier (account_id, type, value, verified, valid_to) VALUES (9, 'phone', '+8613800000009', true, '2026-01-01');
-INSERT INTO retail.member_link VALUES (8, 7);
-SELECT retail.touch_profile('{7,8,9}'), retail.run_member_profile('2027-01-25 12:00') \g /dev/null
+SELECT retail.merge_members(7, 8, 'same') \g /dev/null
+SELECT retail.run_member_profile('2027-01-25 12:00') \g /dev/null
 SELECT is(pg_temp.p(7, 'consent'), '["marketing/sms", "service/any"]', 'the stricter of the accounts counts');
 SELECT is(pg_temp.p(9, 'consent'), '["profiling/any"]', 'who refuses all channels refuses each');
 SELECT is(pg_temp.p(7, 'phone_verified') || pg_temp.p(7, 'email_verified') || pg_temp.p(9, 'phone_verified'), 'truefalsefalse', 'verified is what is and still holds');
@@ -172,9 +171,9 @@ SELECT raises_as('retail_bi', '42501', 'SELECT stage FROM retail.member_profile'
 
 -- ---- telling and forgetting -------------------------------------------------------------------------------------------
 
-SELECT ok(retail.profile_export('{7}') @> '[{"member_id": 7, "stage": "active", "orders": 1, "affinities": [{"category": "C1"}]}]', 'a profile is told');
-UPDATE retail.account SET erased_at = now() WHERE account_id IN (7, 8);
-SELECT is(retail.profile_erase('{7,8}'), 1::bigint, 'a profile is forgotten');
+SELECT ok(retail.export_member(8) @> '{"profile": {"member_id": 7, "stage": "active", "orders": 1, "affinities": [{"category": "C1"}]}}', 'a profile is told');
+SELECT retail.erase_member(7, 'asked') \g /dev/null
+SELECT is((SELECT count(*) FROM retail.member_profile WHERE member_id IN (7, 8)) + (SELECT count(*) FROM retail.event WHERE account_id IN (7, 8)), 0::bigint, 'a profile is forgotten, and who did what');
 SELECT retail.touch_profile('{7,8}'), retail.run_member_profile('2027-01-26'), retail.run_member_profile('2027-01-26', true) \g /dev/null
 SELECT is((SELECT count(*) FROM retail.member_profile WHERE member_id IN (7, 8)), 0::bigint, '... and does not come again');
 SELECT is((SELECT count(*) FROM retail.sales_order WHERE member_id = 7), 1::bigint, 'the books stay');

@@ -21,6 +21,7 @@ my %jobs = (
 	run_expire_holds => { at => '1 day' },
 	run_housekeeping => {},
 	run_integrity_check => {},
+	run_member_profile => { progress => 'member_profile|queue|0|1' },
 	run_next_task => { progress => 'retention|order_intake|0|20000' },
 	run_questions => { at => '3 days', progress => 'questions|end|0|100' },
 	run_release_unpaid => { at => '1 day' },

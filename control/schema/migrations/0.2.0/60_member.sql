@@ -206,9 +206,11 @@ CREATE TABLE retail.member_change (
 	model_id		integer,
 	changed_at		timestamptz NOT NULL,
 	actor			text NOT NULL,
-	reason			text
+	reason			text,
+	xid				xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX member_change_account ON retail.member_change (account_id);
+CREATE INDEX member_change_xid ON retail.member_change (xid);
 COMMENT ON TABLE retail.member_change IS 'Each time an account went from one person to another, and why.';
 COMMENT ON COLUMN retail.member_change.member_change_id IS 'Surrogate key.';
 COMMENT ON COLUMN retail.member_change.account_id IS 'Which account moved.';
@@ -223,6 +225,7 @@ COMMENT ON COLUMN retail.member_change.model_id IS 'The model that scored.';
 COMMENT ON COLUMN retail.member_change.changed_at IS 'When.';
 COMMENT ON COLUMN retail.member_change.actor IS 'Role, or worker.';
 COMMENT ON COLUMN retail.member_change.reason IS 'What a person gave as reason.';
+COMMENT ON COLUMN retail.member_change.xid IS 'Transaction that wrote it, for readers that follow.';
 
 CREATE TABLE retail.match_constraint (
 	account_a		bigint NOT NULL,

@@ -162,7 +162,7 @@ COMMENT ON COLUMN retail.member_profile.registered_at IS 'When the first of them
 COMMENT ON COLUMN retail.member_profile.completeness IS 'How much is known: a seventh each for name, birth date, gender, address, phone, e-mail, and a verified identifier.';
 COMMENT ON COLUMN retail.member_profile.phone_verified IS 'Has a verified phone.';
 COMMENT ON COLUMN retail.member_profile.email_verified IS 'Has a verified e-mail address.';
-COMMENT ON COLUMN retail.member_profile.consent IS 'What an account agreed to and none refused, as purpose/channel, in order. Who refuses channel any refuses all; who refuses one has not agreed to any. At most 64 pairs.';
+COMMENT ON COLUMN retail.member_profile.consent IS 'The pairs of purpose and channel that its accounts speak of and consent_of() allows, as purpose/channel, in order; the chain has 64 pairs at most.';
 COMMENT ON COLUMN retail.member_profile.tier IS 'Tier of the loyalty programme: regular until there is one.';
 COMMENT ON COLUMN retail.member_profile.points IS 'Points. Null: there is no points ledger yet.';
 COMMENT ON COLUMN retail.member_profile.orders IS 'Purchases: orders that are paid, or pay on delivery, and of which something is kept.';
