@@ -271,25 +271,16 @@ $$;
 COMMENT ON FUNCTION retail.member_affinity(bigint, timestamptz) IS
 'What a person likes, by the profile: category, score at as_of (halved every half-life), share among the eight kept, and which part of it comes from purchases.';
 
-CREATE FUNCTION retail.mask_name(name text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT CASE WHEN btrim($1) <> '' THEN string_agg(left(w, 1) || repeat('*', least(greatest(length(w) - 1, 1), 5)), ' ') END FROM regexp_split_to_table(btrim($1), '\s+') w
-$$;
-COMMENT ON FUNCTION retail.mask_name(text) IS 'A name of which only the first letter of each word is left.';
-
 CREATE FUNCTION retail.till_card(member bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
 	p retail.member_profile;
 	accounts bigint[];
-	who text;
 	bought jsonb;
 	looked jsonb;
 	likes jsonb;
 BEGIN
 	accounts := ARRAY(SELECT l.account_id FROM retail.member_link l WHERE l.member_id = member) || member;
-	SELECT retail.mask_name(coalesce(a.full_name, nullif(concat_ws(' ', a.surname, a.given_name), ''))) INTO who FROM retail.account a
-		WHERE a.account_id = ANY (accounts) AND a.erased_at IS NULL AND coalesce(a.full_name, a.surname, a.given_name) IS NOT NULL ORDER BY a.updated_at DESC, a.account_id LIMIT 1;
 	SELECT * INTO p FROM retail.member_profile x WHERE x.member_id = till_card.member;
 	SELECT coalesce(jsonb_agg(jsonb_build_object('at', o.placed_at, 'channel', c.code, 'total', o.total, 'skus', (SELECT jsonb_agg(k.name ORDER BY l.line_no) FROM retail.order_line l JOIN retail.sku k USING (sku_id)
 			WHERE l.order_id = o.order_id AND l.line_no <= 5)) ORDER BY o.placed_at DESC, o.order_id DESC), '[]') INTO bought
@@ -301,36 +292,17 @@ BEGIN
 		LEFT JOIN retail.sku k ON k.sku_id = e.sku_id LEFT JOIN retail.category g ON g.category_id = e.category_id;
 	SELECT coalesce(jsonb_agg(jsonb_build_object('category', g.code, 'name', g.name, 'bought', round(a.bought::numeric, 2)) ORDER BY a.n), '[]') INTO likes
 		FROM unnest(p.affinity_category, p.affinity_bought) WITH ORDINALITY a (category_id, bought, n) JOIN retail.category g USING (category_id);
-	RETURN jsonb_build_object('member', member, 'name', who, 'stage', p.stage, 'tier', coalesce(p.tier, 'regular'), 'points', p.points, 'orders', p.orders, 'last_purchase_at', p.last_purchase_at,
+	RETURN jsonb_build_object('member', member, 'name', retail.display_name(member), 'stage', p.stage, 'tier', coalesce(p.tier, 'regular'), 'points', p.points, 'orders', p.orders, 'last_purchase_at', p.last_purchase_at,
 		'purchases', bought, 'looked_at', looked, 'likes', likes);
 END $$;
 COMMENT ON FUNCTION retail.till_card(bigint) IS 'Internal: what a store may see of a person.';
 
-CREATE FUNCTION retail.profile_find(code text) RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT CASE WHEN count(DISTINCT f.member_id) = 1 THEN min(f.member_id) END FROM (
-		SELECT coalesce(l.member_id, i.account_id) AS member_id FROM retail.identifier i LEFT JOIN retail.member_link l ON l.account_id = i.account_id
-		WHERE i.value IN ($1, lower($1), '+' || regexp_replace($1, '[^0-9]', '', 'g'), '+86' || regexp_replace($1, '[^0-9]', '', 'g')) AND i.type IN ('phone', 'card', 'email', 'wechat_unionid', 'wechat_openid') AND i.valid_to > now() LIMIT 20) f
+CREATE FUNCTION retail.member_at_till(code text, node text DEFAULT NULL) RETURNS SETOF jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1 SET search_path = retail, pg_catalog, pg_temp AS $$
+	SELECT f.card FROM retail.find_member($1, node => $2) f
 $$;
-COMMENT ON FUNCTION retail.profile_find(text) IS 'Internal: the person with an identifier; null: nobody, or more than one.';
-
-CREATE FUNCTION retail.member_at_till(code text) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
-DECLARE
-	who name := retail.caller();
-	found bigint;
-BEGIN
-	IF NOT (pg_has_role(who, 'retail_admin', 'MEMBER') OR pg_has_role(who, 'retail_app', 'MEMBER') OR pg_has_role(who, 'retail_service', 'MEMBER')
-			OR EXISTS (SELECT FROM retail.principal p WHERE p.role_name = who AND p.node_id IS NOT NULL)) THEN
-		RAISE EXCEPTION USING ERRCODE = 'RT040', MESSAGE = 'not permitted at a till', DETAIL = format('Role %s is not bound to a node.', who),
-			HINT = 'Ask an administrator for SELECT retail.bind_principal(role, node => code).';
-	END IF;
-	PERFORM retail.check_text($1, 'code', 320);
-	found := retail.profile_find($1);
-	RETURN CASE WHEN found IS NOT NULL THEN retail.till_card(found) END;
-END $$;
-COMMENT ON FUNCTION retail.member_at_till(text) IS
-'What a store sees of the person with a phone number, card, e-mail address or other identifier: name (masked), stage, tier, points, last purchases, what was looked at online lately, and what the person likes, as the last run of run_member_profile() left it. Null: nobody, or more than one. Raises RT015, RT040.';
+COMMENT ON FUNCTION retail.member_at_till(text, text) IS
+'What a store sees of the person with a phone number, card or other identifier, or M and the member number: name (masked), stage, tier, points, last purchases, what was looked at online lately, and what the person likes, as the last run of run_member_profile() left it. The cards of find_member(), verified first. Raises RT002, RT017, RT040.';
 
 -- ---- forgetting and telling -------------------------------------------------------------------------
 
@@ -356,4 +328,4 @@ GRANT EXECUTE ON FUNCTION retail.run_member_profile(timestamptz), retail.run_mem
 GRANT EXECUTE ON FUNCTION retail.put_profile_setting(double precision, int, text, interval, int), retail.put_life_cycle_rule(text, int, text, int, int, text), retail.drop_life_cycle_rule(text),
 	retail.put_affinity_weight(text, real, text) TO retail_admin;
 GRANT EXECUTE ON FUNCTION retail.member_affinity(bigint, timestamptz) TO retail_admin, retail_app, retail_service;
-GRANT EXECUTE ON FUNCTION retail.member_at_till(text) TO retail_admin, retail_app, retail_service, retail_store;
+GRANT EXECUTE ON FUNCTION retail.member_at_till(text, text) TO retail_admin, retail_app, retail_service, retail_store;

@@ -85,9 +85,10 @@ static RetailStatement read_identifiers[2] = {
 
 /* As consent_of() has it: of a channel and of any the later word counts. */
 #define CONSENT_COLUMNS                                                     \
-	"SELECT c.account_id, c.purpose, c.channel, CASE WHEN c.channel = 'any' THEN c.granted AND NOT EXISTS (SELECT FROM retail.consent x" \
-	" WHERE x.account_id = c.account_id AND x.purpose = c.purpose AND NOT x.granted)"                                                     \
-	" WHEN d.changed_at > c.changed_at THEN d.granted WHEN d.changed_at = c.changed_at THEN c.granted AND d.granted ELSE c.granted END"   \
+	"SELECT c.account_id, c.purpose, c.channel,"                                                                                          \
+	" CASE WHEN d.changed_at > c.changed_at THEN d.granted WHEN d.changed_at = c.changed_at THEN c.granted AND d.granted ELSE c.granted END," \
+	" CASE WHEN c.channel = 'any' THEN EXISTS (SELECT FROM retail.consent x WHERE x.account_id = c.account_id AND x.purpose = c.purpose"  \
+	" AND NOT x.granted) ELSE false END"                                                                                                  \
 	" FROM retail.consent c LEFT JOIN retail.consent d ON d.account_id = c.account_id AND d.purpose = c.purpose AND d.channel = 'any'"
 
 static RetailStatement read_consents[2] = {
@@ -430,6 +431,8 @@ TakeConsent(ProfileRun *run, TupleTableSlot *slot)
 		account->granted |= UINT64CONST(1) << i;
 	else
 		account->denied |= UINT64CONST(1) << i;
+	if (DatumGetBool(slot->tts_values[4]))
+		account->not_all |= UINT64CONST(1) << i;
 }
 
 /* Adds what an account agreed to and refused to what its person did. */
@@ -444,6 +447,7 @@ AddConsents(const ProfileRun *run, const ProfileAccount *account,
 	person->told |= told;
 	person->granted |= account->granted;
 	person->denied |= account->denied;
+	person->not_all |= account->not_all;
 	/* What it says of any channel is its word for those it does not name. */
 	for (int any = 0; any < run->n_consents; any++)
 		for (int i = 0; i < run->n_consents; i++)

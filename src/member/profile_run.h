@@ -37,6 +37,7 @@ typedef struct ProfileAccount
 	struct pg_tz *zone; /* NULL: that of the chain */
 	uint64 granted;		/* by number of the pair */
 	uint64 denied;
+	uint64 not_all; /* of any channel: some other was refused */
 } ProfileAccount;
 
 typedef struct ProfilePerson
@@ -48,6 +49,7 @@ typedef struct ProfilePerson
 	uint64 told; /* pairs of consent that an account speaks of */
 	uint64 granted;
 	uint64 denied;
+	uint64 not_all;
 	int accounts;
 	int known;
 	size_t purchases; /* the first of its purchases and of its interests, */

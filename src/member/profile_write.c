@@ -147,7 +147,10 @@ ConsentDatum(const ProfileRun *run, const ProfilePerson *person)
 	{
 		const ProfileConsent *consent = &run->consents[i];
 		bool any = strcmp(consent->channel, "any") == 0;
-		bool agreed = (person->told & person->granted & ~person->denied) >> i & 1;
+		bool agreed = (person->told & person->granted & ~person->denied &
+					   ~person->not_all) >>
+				i &
+			1;
 
 		for (int k = 0; k < run->n_consents && agreed && any; k++)
 			agreed = (person->denied >> k & 1) == 0 ||

@@ -165,7 +165,7 @@ SELECT as_role('profile_till', $$SELECT retail.member_at_till('13800000007')$$) 
 SELECT is(:'card'::jsonb ->> 'member' || ' ' || (:'card'::jsonb ->> 'name') || ' ' || (:'card'::jsonb ->> 'stage') || ' ' || (:'card'::jsonb ->> 'tier'), '7 王** active regular', 'a store sees whom it serves, without the name');
 SELECT is(:'card'::jsonb #>> '{purchases,0,skus,0}' || (:'card'::jsonb #>> '{looked_at,0,sku}') || (:'card'::jsonb #>> '{likes,0,category}'), 'ABC1', '... what was bought, looked at online and liked');
 SELECT is(as_role('profile_till', $$SELECT retail.member_at_till('13800000008')$$), NULL, 'nobody');
-SELECT raises_as('profile_till', 'RT015', $$SELECT retail.member_at_till('')$$);
+SELECT raises_as('profile_till', 'RT017', $$SELECT retail.member_at_till(repeat('1', 400))$$);
 SELECT raises_as('profile_till', '42501', 'SELECT * FROM retail.member_profile');
 SELECT raises_as('retail_bi', '42501', 'SELECT stage FROM retail.member_profile');
 
