@@ -118,9 +118,9 @@ ReadText(EventRow *row, EventField field, const char *key, JsonbValue *value)
 			row, RT_INVALID_ARGUMENT, "invalid kind",
 			"kind is not 1 to 40 small letters, digits and underscores, a letter first.");
 	else if (!RetailTextIsValid(text, MAX_TEXT))
-		Refuse(row, RT_INVALID_TEXT, psprintf("invalid text for %s", key),
-			   psprintf("%s is not 1 to %d printable characters.", key,
-						MAX_TEXT));
+		Refuse(
+			row, RT_INVALID_TEXT, psprintf("invalid text for %s", key),
+			psprintf("%s is not 1 to %d printable characters.", key, MAX_TEXT));
 	else
 	{
 		row->values[field] = CStringGetTextDatum(text);
@@ -147,8 +147,8 @@ ParseTime(const JsonbValue *value, TimestampTz *result)
 		!isdigit((unsigned char) value->val.string.val[0]))
 		return false;
 	text = pnstrdup(value->val.string.val, value->val.string.len);
-	return ParseDateTime(text, work, sizeof(work), fields, types,
-						 MAXDATEFIELDS, &n) == 0 &&
+	return ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS,
+						 &n) == 0 &&
 		decode_datetime_compat(fields, types, n, &type, &tm, &fraction,
 							   &zone) == 0 &&
 		type == DTK_DATE && tm2timestamp(&tm, fraction, &zone, result) == 0 &&
@@ -251,12 +251,11 @@ ReadField(EventRow *row, const JsonbValue *key, JsonbValue *value)
 			}
 			return;
 		}
-	Refuse(
-		row, RT_INVALID_ARGUMENT, "unknown key of an event",
-		psprintf("The key is \"%s\".",
-				 pnstrdup(key->val.string.val,
-						  pg_mbcliplen(key->val.string.val,
-									   key->val.string.len, 100))));
+	Refuse(row, RT_INVALID_ARGUMENT, "unknown key of an event",
+		   psprintf("The key is \"%s\".",
+					pnstrdup(key->val.string.val,
+							 pg_mbcliplen(key->val.string.val,
+										  key->val.string.len, 100))));
 }
 
 /* Refuses what lacks something, or says it twice. */
@@ -285,8 +284,7 @@ CheckRow(EventRow *row)
 	if (row->nulls[ACCOUNT_SOURCE])
 	{
 		row->values[ACCOUNT_SOURCE] = row->values[SOURCE];
-		row->nulls[ACCOUNT_SOURCE] =
-			row->nulls[SOURCE] || row->nulls[ACCOUNT];
+		row->nulls[ACCOUNT_SOURCE] = row->nulls[SOURCE] || row->nulls[ACCOUNT];
 	}
 }
 

@@ -183,8 +183,8 @@ FrequencyPart(const ClvFrequency *m, double x)
 double
 ClvFrequencyLogLikelihood(const ClvFrequency *m, const ClvCase *cases, size_t n)
 {
-	double constant = m->r * log(m->alpha) - lgamma(m->r) + lgamma(m->a + m->b) -
-		lgamma(m->b);
+	double constant = m->r * log(m->alpha) - lgamma(m->r) +
+		lgamma(m->a + m->b) - lgamma(m->b);
 	double sum = 0;
 	double kept[KEPT];
 
@@ -309,8 +309,8 @@ ClvExpectedPurchases(const ClvFrequency *m, double x, double t_x, double t,
 	double a = fabs(m->a - 1) < 1e-6 ? 1 + 1e-6 : m->a;
 	double c = fabs(a + m->b + x - 1) < 1e-9 ? 1e-9 : a + m->b + x - 1;
 	double z = ahead / (m->alpha + t + ahead);
-	double lasting = pow(1 - z, a - 1) *
-		Hypergeometric(a + m->b - 1 - m->r, a - 1, c, z);
+	double lasting =
+		pow(1 - z, a - 1) * Hypergeometric(a + m->b - 1 - m->r, a - 1, c, z);
 
 	return fmax(c / (a - 1) * (1 - lasting), 0) /
 		(1 + OddsOfLeaving(m, x, t_x, t));
@@ -457,10 +457,9 @@ ClvFitIntervals(const ClvIntervals *people, size_t n, ClvIntervalModel *model)
 	else
 		model->within = groups > 1 ? between / (groups - 1) : 0;
 	if (groups > 1 && all > groups)
-		model->between =
-			fmax((between / (groups - 1) - model->within) /
-					 ((all - all_squared / all) / (groups - 1)),
-				 0);
+		model->between = fmax((between / (groups - 1) - model->within) /
+								  ((all - all_squared / all) / (groups - 1)),
+							  0);
 	/* Nobody is that regular: a day's play in a year. */
 	model->within = fmax(model->within, 1e-4);
 	return true;

@@ -79,8 +79,8 @@ ClvAlive(const ClvFrequency *model, double x, double t_x, double t);
 extern double ClvExpectedPurchases(const ClvFrequency *model, double x,
 								   double t_x, double t, double ahead);
 
-extern double ClvValueLogLikelihood(const ClvValue *model, const ClvCase *cases,
-									size_t n);
+extern double
+ClvValueLogLikelihood(const ClvValue *model, const ClvCase *cases, size_t n);
 extern bool ClvFitValue(const ClvCase *cases, size_t n, ClvPause pause,
 						void *argument, ClvValue *model);
 extern double ClvExpectedValue(const ClvValue *model, double x, double mean);

@@ -94,8 +94,7 @@ Preferred(const ProfileFacts *facts, double half_life, Aspect aspect,
 			k++;
 		if (k == n)
 			tallies[n++] = (ProfileTally){key, 0};
-		tallies[k].weight +=
-			exp2((double) (purchase->at - last) / half_life);
+		tallies[k].weight += exp2((double) (purchase->at - last) / half_life);
 	}
 	for (size_t k = 1; k < n; k++)
 		if (tallies[k].weight > tallies[best].weight ||
@@ -257,8 +256,7 @@ ProfileSummarise(const ProfileFacts *facts, const ProfileSettings *settings,
 	if (facts->n_purchases > 0)
 	{
 		profile->first_purchase_at = facts->purchases[0].at;
-		profile->last_purchase_at =
-			facts->purchases[facts->n_purchases - 1].at;
+		profile->last_purchase_at = facts->purchases[facts->n_purchases - 1].at;
 		SumPurchases(facts, profile);
 		profile->channel_id =
 			Preferred(facts, settings->half_life, CHANNEL, tallies);
@@ -267,10 +265,10 @@ ProfileSummarise(const ProfileFacts *facts, const ProfileSettings *settings,
 			(int) Preferred(facts, settings->half_life, HOUR, tallies) - 1;
 	}
 	SumInterests(facts, settings->half_life, profile);
-	profile->stage = ProfileStage(
-		settings, facts->registered_at, profile->first_purchase_at,
-		profile->last_purchase_at, facts->last_event_at, profile->orders, as_of,
-		&profile->next_change_at);
+	profile->stage =
+		ProfileStage(settings, facts->registered_at, profile->first_purchase_at,
+					 profile->last_purchase_at, facts->last_event_at,
+					 profile->orders, as_of, &profile->next_change_at);
 }
 
 /* What the models of the population see of a buyer on a day. */
@@ -297,9 +295,8 @@ ProfileBreaks(double *values, size_t n, double *breaks)
 {
 	qsort(values, n, sizeof(double), CompareDoubles);
 	for (size_t k = 0; k < PROFILE_BREAKS; k++)
-		breaks[k] = values[(n * (k + 1) + PROFILE_BREAKS) /
-							   (PROFILE_BREAKS + 1) -
-						   1];
+		breaks[k] =
+			values[(n * (k + 1) + PROFILE_BREAKS) / (PROFILE_BREAKS + 1) - 1];
 }
 
 /* 1 plus how many breaks a value exceeds. */
@@ -329,9 +326,8 @@ ProfileJudge(Profile *profile, const ProfilePopulation *population)
 		return;
 	if (population->has_breaks)
 	{
-		profile->recency_score =
-			Score(population->recency,
-				  (double) profile->last_purchase_at / 1000000);
+		profile->recency_score = Score(
+			population->recency, (double) profile->last_purchase_at / 1000000);
 		profile->frequency_score =
 			Score(population->frequency, profile->orders);
 		profile->monetary_score =
@@ -341,8 +337,7 @@ ProfileJudge(Profile *profile, const ProfilePopulation *population)
 	{
 		ClvCase seen = ProfileCase(profile, population->fitted_day);
 
-		profile->alive =
-			ClvAlive(&population->clv, seen.x, seen.t_x, seen.t);
+		profile->alive = ClvAlive(&population->clv, seen.x, seen.t_x, seen.t);
 		profile->expected_orders =
 			ClvExpectedPurchases(&population->clv, seen.x, seen.t_x, seen.t,
 								 population->horizon_days);

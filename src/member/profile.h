@@ -88,7 +88,7 @@ typedef struct ProfilePopulation
 typedef struct ProfileFacts
 {
 	int64_t registered_at;
-	int64_t last_event_at; /* PROFILE_NEVER: none */
+	int64_t last_event_at;			  /* PROFILE_NEVER: none */
 	const ProfilePurchase *purchases; /* by time, then number */
 	size_t n_purchases;
 	const ProfileInterest *interests; /* as ProfileCompareInterests() has it */
@@ -98,7 +98,7 @@ typedef struct ProfileFacts
 typedef struct ProfileAffinity
 {
 	int64_t category_id;
-	double score; /* binary logarithm, as of 2000-01-01 */
+	double score;  /* binary logarithm, as of 2000-01-01 */
 	double bought; /* share that comes from purchases */
 } ProfileAffinity;
 
@@ -117,7 +117,8 @@ typedef struct Profile
 	int32_t last_day;
 	int hour; /* -1: none */
 	int stage;
-	double repeat_mean; /* value of a day with purchases but the first, in units */
+	double
+		repeat_mean; /* value of a day with purchases but the first, in units */
 	ClvIntervals intervals;
 	int n_affinities;
 	ProfileAffinity affinities[PROFILE_AFFINITIES];
@@ -152,7 +153,6 @@ extern int ProfileStage(const ProfileSettings *settings, int64_t registered_at,
 						int64_t *next_change_at);
 extern ClvCase ProfileCase(const Profile *profile, int32_t until_day);
 extern void ProfileBreaks(double *values, size_t n, double *breaks);
-extern void
-ProfileJudge(Profile *profile, const ProfilePopulation *population);
+extern void ProfileJudge(Profile *profile, const ProfilePopulation *population);
 
 #endif /* PG_RETAIL_PROFILE_H */

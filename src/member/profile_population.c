@@ -34,11 +34,11 @@ static RetailStatement insert_model = {
 	" interval_mean, interval_within, interval_between, recency_breaks, frequency_breaks, monetary_breaks)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
 	20,
-	{TIMESTAMPTZOID, DATEOID,	INT4OID,   INT8OID,			INT8OID,
-	 INT8OID,		 FLOAT8OID, FLOAT8OID, FLOAT8OID,		FLOAT8OID,
-	 FLOAT8OID,		 FLOAT8OID, FLOAT8OID, FLOAT8OID,		FLOAT8OID,
-	 FLOAT8OID,		 FLOAT8OID, FLOAT8ARRAYOID, FLOAT8ARRAYOID,
-	 FLOAT8ARRAYOID}};
+	{TIMESTAMPTZOID, DATEOID,		 INT4OID,		 INT8OID,
+	 INT8OID,		 INT8OID,		 FLOAT8OID,		 FLOAT8OID,
+	 FLOAT8OID,		 FLOAT8OID,		 FLOAT8OID,		 FLOAT8OID,
+	 FLOAT8OID,		 FLOAT8OID,		 FLOAT8OID,		 FLOAT8OID,
+	 FLOAT8OID,		 FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID}};
 
 static RetailStatement insert_cohort = {
 	"INSERT INTO retail.member_cohort (cohort, months_later, people, buyers) SELECT $1, $2, $3, $4",
@@ -140,8 +140,7 @@ Draw(int64 member_id)
 static void *
 Huge(size_t count, size_t size)
 {
-	return MemoryContextAllocHuge(CurrentMemoryContext,
-								  Max(count * size, 1));
+	return MemoryContextAllocHuge(CurrentMemoryContext, Max(count * size, 1));
 }
 
 /* Gathers what the figures are made of. */
@@ -222,9 +221,9 @@ BreaksDatum(const double *breaks, bool has)
 
 	for (int i = 0; i < PROFILE_BREAKS; i++)
 		elements[i] = Float8GetDatum(breaks[i]);
-	return PointerGetDatum(construct_array(
-		elements, has ? PROFILE_BREAKS : 0, FLOAT8OID, sizeof(float8),
-		FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(elements, has ? PROFILE_BREAKS : 0,
+										   FLOAT8OID, sizeof(float8),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /* Writes the figures down. */
@@ -420,10 +419,8 @@ WriteWindows(const Repurchase *channels, int n)
 void
 ProfileWriteStatistics(ProfileRun *run)
 {
-	int64 *counts =
-		MemoryContextAllocExtended(CurrentMemoryContext,
-								   sizeof(int64) * MONTHS * MONTHS,
-								   MCXT_ALLOC_ZERO);
+	int64 *counts = MemoryContextAllocExtended(
+		CurrentMemoryContext, sizeof(int64) * MONTHS * MONTHS, MCXT_ALLOC_ZERO);
 	Repurchase *channels = palloc0(sizeof(Repurchase) * MAX_CHANNELS);
 	const ProfilePurchase *purchases = run->purchases.items;
 	int n_channels = 1;
@@ -441,8 +438,7 @@ ProfileWriteStatistics(ProfileRun *run)
 	}
 	RetailExecute(&clear_counts, NULL, NULL, false, SPI_OK_SELECT);
 	smallest = RetailCellInt64(0, 1, NULL);
-	WriteCohorts(counts, smallest,
-				 MonthOf(ProfileLocalDay(run, run->as_of)));
+	WriteCohorts(counts, smallest, MonthOf(ProfileLocalDay(run, run->as_of)));
 	WriteWindows(channels, n_channels);
 	pfree(counts);
 }

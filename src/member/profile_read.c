@@ -25,26 +25,26 @@
 
 #include "compat.h"
 
-#define NAME_BITS                                                               \
-	"(coalesce(a.full_name, a.surname, a.given_name) IS NOT NULL)::int"         \
-	" + (a.birth_date IS NOT NULL)::int * 2 + (a.gender IS NOT NULL)::int * 4"   \
+#define NAME_BITS                                                              \
+	"(coalesce(a.full_name, a.surname, a.given_name) IS NOT NULL)::int"        \
+	" + (a.birth_date IS NOT NULL)::int * 2 + (a.gender IS NOT NULL)::int * 4" \
 	" + (coalesce(a.address, a.city, a.region, a.postcode) IS NOT NULL)::int * 8"
 #define ACCOUNT_COLUMNS "a.registered_at, a.time_zone, " NAME_BITS
-#define IDENTIFIER_BITS                                                       \
+#define IDENTIFIER_BITS                                                           \
 	"CASE i.type WHEN 'phone' THEN 16 + CASE WHEN i.verified THEN 128 ELSE 0 END" \
 	" WHEN 'email' THEN 32 + CASE WHEN i.verified THEN 256 ELSE 0 END ELSE 0 END" \
 	" + CASE WHEN i.verified THEN 64 ELSE 0 END"
-#define ORDER_COLUMNS                                                       \
-	"SELECT o.order_id, o.member_id, o.channel_id, o.placed_at,"            \
+#define ORDER_COLUMNS                                                                                                \
+	"SELECT o.order_id, o.member_id, o.channel_id, o.placed_at,"                                                     \
 	" ((o.total - o.freight_total - (o.cancelled_amount - o.freight_cancelled) - o.returned_amount) * 100)::bigint," \
-	" CASE WHEN o.fulfilment <> 'ship' THEN o.pick_up_node_id END, o.region_id" \
+	" CASE WHEN o.fulfilment <> 'ship' THEN o.pick_up_node_id END, o.region_id"                                      \
 	" FROM retail.sales_order o WHERE "
 /* Bought is what is paid, or will be at the door, and of which something is kept. */
-#define ORDER_FILTER                                                        \
+#define ORDER_FILTER                                                                                    \
 	" AND o.placed_at <= $1 AND o.status <> 'cancelled' AND o.payment_state IN ('paid', 'on_delivery')" \
 	" AND o.total - o.freight_total - (o.cancelled_amount - o.freight_cancelled) - o.returned_amount > 0"
-#define LINE_COLUMNS                                                        \
-	"SELECT l.order_id, l.sku_id FROM retail.order_line l"                  \
+#define LINE_COLUMNS                                       \
+	"SELECT l.order_id, l.sku_id FROM retail.order_line l" \
 	" WHERE l.quantity - l.cancelled - l.returned > 0"
 #define EVENT_COLUMNS \
 	"SELECT e.account_id, e.happened_at, e.category_id, e.kind FROM retail.event e WHERE "
@@ -84,25 +84,23 @@ static RetailStatement read_identifiers[2] = {
 	 true}};
 
 /* As consent_of() has it: of a channel and of any the later word counts. */
-#define CONSENT_COLUMNS                                                     \
-	"SELECT c.account_id, c.purpose, c.channel,"                                                                                          \
+#define CONSENT_COLUMNS                                                                                                                       \
+	"SELECT c.account_id, c.purpose, c.channel,"                                                                                              \
 	" CASE WHEN d.changed_at > c.changed_at THEN d.granted WHEN d.changed_at = c.changed_at THEN c.granted AND d.granted ELSE c.granted END," \
-	" CASE WHEN c.channel = 'any' THEN EXISTS (SELECT FROM retail.consent x WHERE x.account_id = c.account_id AND x.purpose = c.purpose"  \
-	" AND NOT x.granted) ELSE false END"                                                                                                  \
+	" CASE WHEN c.channel = 'any' THEN EXISTS (SELECT FROM retail.consent x WHERE x.account_id = c.account_id AND x.purpose = c.purpose"      \
+	" AND NOT x.granted) ELSE false END"                                                                                                      \
 	" FROM retail.consent c LEFT JOIN retail.consent d ON d.account_id = c.account_id AND d.purpose = c.purpose AND d.channel = 'any'"
 
-static RetailStatement read_consents[2] = {
-	{CONSENT_COLUMNS, 0, {0}},
-	{CONSENT_COLUMNS " WHERE c.account_id = ANY ($1)",
-	 1,
-	 {INT8ARRAYOID},
-	 NULL,
-	 true}};
+static RetailStatement read_consents[2] = {{CONSENT_COLUMNS, 0, {0}},
+										   {CONSENT_COLUMNS
+											" WHERE c.account_id = ANY ($1)",
+											1,
+											{INT8ARRAYOID},
+											NULL,
+											true}};
 
 static RetailStatement read_orders[2] = {
-	{ORDER_COLUMNS "o.member_id IS NOT NULL" ORDER_FILTER,
-	 1,
-	 {TIMESTAMPTZOID}},
+	{ORDER_COLUMNS "o.member_id IS NOT NULL" ORDER_FILTER, 1, {TIMESTAMPTZOID}},
 	{ORDER_COLUMNS "o.member_id = ANY ($2)" ORDER_FILTER,
 	 2,
 	 {TIMESTAMPTZOID, INT8ARRAYOID},
@@ -111,11 +109,7 @@ static RetailStatement read_orders[2] = {
 
 static RetailStatement read_lines[2] = {
 	{LINE_COLUMNS, 0, {0}},
-	{LINE_COLUMNS " AND l.order_id = ANY ($1)",
-	 1,
-	 {INT8ARRAYOID},
-	 NULL,
-	 true}};
+	{LINE_COLUMNS " AND l.order_id = ANY ($1)", 1, {INT8ARRAYOID}, NULL, true}};
 
 static RetailStatement read_events[2] = {
 	{EVENT_COLUMNS "e.account_id IS NOT NULL AND e.happened_at <= $1",
@@ -199,10 +193,10 @@ static void
 ReadRows(ProfileRun *run, RetailStatement *statement, const Datum *values,
 		 RowHandler handle)
 {
-	RowReceiver receiver = {{ReceiveRow, StartReceiver, EndReceiver,
-							 EndReceiver, DestTuplestore},
-							run,
-							handle};
+	RowReceiver receiver = {
+		{ReceiveRow, StartReceiver, EndReceiver, EndReceiver, DestTuplestore},
+		run,
+		handle};
 	SPIExecuteOptions options = {0};
 	int code;
 
@@ -244,8 +238,7 @@ TextIs(Datum value, const char *word)
 	text *t = DatumGetTextPP(value);
 	size_t length = VARSIZE_ANY_EXHDR(t);
 
-	return strlen(word) == length &&
-		memcmp(VARDATA_ANY(t), word, length) == 0;
+	return strlen(word) == length && memcmp(VARDATA_ANY(t), word, length) == 0;
 }
 
 /* ---- settings ---- */
@@ -253,8 +246,8 @@ TextIs(Datum value, const char *word)
 static void
 TakeRule(ProfileRun *run, TupleTableSlot *slot)
 {
-	ProfileRule *rule = unconstify(ProfileRule *, run->settings.rules) +
-		run->settings.n_rules;
+	ProfileRule *rule =
+		unconstify(ProfileRule *, run->settings.rules) + run->settings.n_rules;
 
 	if (run->settings.n_rules == 100)
 		return;
@@ -324,9 +317,8 @@ TakeSku(ProfileRun *run, TupleTableSlot *slot)
 static HTAB *
 MakeTable(ProfileRun *run, const char *name, Size entry)
 {
-	HASHCTL control = {.keysize = sizeof(int64),
-					   .entrysize = entry,
-					   .hcxt = run->context};
+	HASHCTL control = {
+		.keysize = sizeof(int64), .entrysize = entry, .hcxt = run->context};
 
 	return hash_create(name, 1024, &control,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -580,8 +572,7 @@ TakeOrder(ProfileRun *run, TupleTableSlot *slot)
 	purchase->node_id = INT64_OR_0(slot, 5);
 	purchase->region_id = INT64_OR_0(slot, 6);
 	if (purchase->node_id != 0)
-		node =
-			hash_search(run->nodes, &purchase->node_id, HASH_FIND, NULL);
+		node = hash_search(run->nodes, &purchase->node_id, HASH_FIND, NULL);
 	if (purchase->region_id == 0 && node != NULL)
 		purchase->region_id = node->region_id;
 	purchase->day = ProfileLocalDay(run, purchase->at);
@@ -589,8 +580,8 @@ TakeOrder(ProfileRun *run, TupleTableSlot *slot)
 		: account->zone != NULL				  ? account->zone
 											  : run->zone;
 	seconds = LocalSeconds(purchase->at, zone) % SECS_PER_DAY;
-	purchase->hour =
-		(int8) ((seconds < 0 ? seconds + SECS_PER_DAY : seconds) / SECS_PER_HOUR);
+	purchase->hour = (int8) ((seconds < 0 ? seconds + SECS_PER_DAY : seconds) /
+							 SECS_PER_HOUR);
 }
 
 static int

@@ -129,8 +129,7 @@ typedef struct ProfileRun
 extern void *ProfileArrayAdd(ProfileArray *array);
 extern void ProfileReadSettings(ProfileRun *run);
 extern void ProfileReadFacts(ProfileRun *run);
-extern void
-ProfileOfPerson(ProfileRun *run, size_t person, Profile *profile);
+extern void ProfileOfPerson(ProfileRun *run, size_t person, Profile *profile);
 extern int32 ProfileLocalDay(const ProfileRun *run, TimestampTz at);
 
 extern void ProfileReadPopulation(ProfileRun *run);

@@ -30,36 +30,36 @@
 #define BATCH 2000
 #define MAX_CENTS 99999999999999.0
 
-#define ROW_TYPE \
-	"member_id bigint, accounts int, registered_at timestamptz, completeness real, " \
-	"phone_verified boolean, email_verified boolean, consent text[], orders int, purchase_days int, " \
-	"monetary numeric, first_purchase_at timestamptz, last_purchase_at timestamptz, " \
-	"recency_score smallint, frequency_score smallint, monetary_score smallint, stage text, " \
-	"next_change_at timestamptz, preferred_channel_id bigint, preferred_node_id bigint, " \
-	"preferred_hour smallint, region_id bigint, events bigint, last_event_at timestamptz, " \
-	"affinity_category bigint[], affinity_score float8[], affinity_bought real[], alive real, " \
+#define ROW_TYPE                                                                                           \
+	"member_id bigint, accounts int, registered_at timestamptz, completeness real, "                       \
+	"phone_verified boolean, email_verified boolean, consent text[], orders int, purchase_days int, "      \
+	"monetary numeric, first_purchase_at timestamptz, last_purchase_at timestamptz, "                      \
+	"recency_score smallint, frequency_score smallint, monetary_score smallint, stage text, "              \
+	"next_change_at timestamptz, preferred_channel_id bigint, preferred_node_id bigint, "                  \
+	"preferred_hour smallint, region_id bigint, events bigint, last_event_at timestamptz, "                \
+	"affinity_category bigint[], affinity_score float8[], affinity_bought real[], alive real, "            \
 	"expected_orders real, expected_value numeric, lifetime_value numeric, next_purchase_at timestamptz, " \
 	"next_purchase_from timestamptz, next_purchase_to timestamptz"
-#define COLUMNS \
-	"accounts, registered_at, completeness, phone_verified, email_verified, consent, orders, " \
-	"purchase_days, monetary, first_purchase_at, last_purchase_at, recency_score, frequency_score, " \
+#define COLUMNS                                                                                        \
+	"accounts, registered_at, completeness, phone_verified, email_verified, consent, orders, "         \
+	"purchase_days, monetary, first_purchase_at, last_purchase_at, recency_score, frequency_score, "   \
 	"monetary_score, stage, next_change_at, preferred_channel_id, preferred_node_id, preferred_hour, " \
-	"region_id, events, last_event_at, affinity_category, affinity_score, affinity_bought, alive, " \
-	"expected_orders, expected_value, lifetime_value, next_purchase_at, next_purchase_from, " \
+	"region_id, events, last_event_at, affinity_category, affinity_score, affinity_bought, alive, "    \
+	"expected_orders, expected_value, lifetime_value, next_purchase_at, next_purchase_from, "          \
 	"next_purchase_to"
-#define NEW_COLUMNS \
-	"r.accounts, r.registered_at, r.completeness, r.phone_verified, r.email_verified, r.consent, " \
-	"r.orders, r.purchase_days, r.monetary, r.first_purchase_at, r.last_purchase_at, r.recency_score, " \
-	"r.frequency_score, r.monetary_score, r.stage, r.next_change_at, r.preferred_channel_id, " \
+#define NEW_COLUMNS                                                                                        \
+	"r.accounts, r.registered_at, r.completeness, r.phone_verified, r.email_verified, r.consent, "         \
+	"r.orders, r.purchase_days, r.monetary, r.first_purchase_at, r.last_purchase_at, r.recency_score, "    \
+	"r.frequency_score, r.monetary_score, r.stage, r.next_change_at, r.preferred_channel_id, "             \
 	"r.preferred_node_id, r.preferred_hour, r.region_id, r.events, r.last_event_at, r.affinity_category, " \
-	"r.affinity_score, r.affinity_bought, r.alive, r.expected_orders, r.expected_value, " \
+	"r.affinity_score, r.affinity_bought, r.alive, r.expected_orders, r.expected_value, "                  \
 	"r.lifetime_value, r.next_purchase_at, r.next_purchase_from, r.next_purchase_to"
-#define OLD_COLUMNS \
-	"p.accounts, p.registered_at, p.completeness, p.phone_verified, p.email_verified, p.consent, " \
-	"p.orders, p.purchase_days, p.monetary, p.first_purchase_at, p.last_purchase_at, p.recency_score, " \
-	"p.frequency_score, p.monetary_score, p.stage, p.next_change_at, p.preferred_channel_id, " \
+#define OLD_COLUMNS                                                                                        \
+	"p.accounts, p.registered_at, p.completeness, p.phone_verified, p.email_verified, p.consent, "         \
+	"p.orders, p.purchase_days, p.monetary, p.first_purchase_at, p.last_purchase_at, p.recency_score, "    \
+	"p.frequency_score, p.monetary_score, p.stage, p.next_change_at, p.preferred_channel_id, "             \
 	"p.preferred_node_id, p.preferred_hour, p.region_id, p.events, p.last_event_at, p.affinity_category, " \
-	"p.affinity_score, p.affinity_bought, p.alive, p.expected_orders, p.expected_value, " \
+	"p.affinity_score, p.affinity_bought, p.alive, p.expected_orders, p.expected_value, "                  \
 	"p.lifetime_value, p.next_purchase_at, p.next_purchase_from, p.next_purchase_to"
 
 typedef enum Column
@@ -100,14 +100,27 @@ typedef enum Column
 	N_COLUMNS
 } Column;
 
-static RetailRowShape row_shape = {N_COLUMNS, {INT8OID,INT4OID,TIMESTAMPTZOID,FLOAT4OID,BOOLOID,BOOLOID,TEXTARRAYOID,INT4OID,INT4OID,NUMERICOID,TIMESTAMPTZOID,TIMESTAMPTZOID,INT2OID,INT2OID,INT2OID,TEXTOID,TIMESTAMPTZOID,INT8OID,INT8OID,INT2OID,INT8OID,INT8OID,TIMESTAMPTZOID,INT8ARRAYOID,FLOAT8ARRAYOID,FLOAT4ARRAYOID,FLOAT4OID,FLOAT4OID,NUMERICOID,NUMERICOID,TIMESTAMPTZOID,TIMESTAMPTZOID,TIMESTAMPTZOID}};
+static RetailRowShape row_shape = {
+	N_COLUMNS, {INT8OID,		INT4OID,		TIMESTAMPTZOID, FLOAT4OID,
+				BOOLOID,		BOOLOID,		TEXTARRAYOID,	INT4OID,
+				INT4OID,		NUMERICOID,		TIMESTAMPTZOID, TIMESTAMPTZOID,
+				INT2OID,		INT2OID,		INT2OID,		TEXTOID,
+				TIMESTAMPTZOID, INT8OID,		INT8OID,		INT2OID,
+				INT8OID,		INT8OID,		TIMESTAMPTZOID, INT8ARRAYOID,
+				FLOAT8ARRAYOID, FLOAT4ARRAYOID, FLOAT4OID,		FLOAT4OID,
+				NUMERICOID,		NUMERICOID,		TIMESTAMPTZOID, TIMESTAMPTZOID,
+				TIMESTAMPTZOID}};
 
 /* Rows that are as they were are not written. */
 static RetailStatement write_rows = {
-	"WITH r AS MATERIALIZED (SELECT * FROM unnest($1) AS r (" ROW_TYPE ")), changed AS ("
-	"UPDATE retail.member_profile p SET (" COLUMNS ", updated_at) = ROW (" NEW_COLUMNS ", $2) FROM r"
-	" WHERE p.member_id = r.member_id AND ROW (" OLD_COLUMNS ") IS DISTINCT FROM ROW (" NEW_COLUMNS ") RETURNING 1), added AS ("
-	"INSERT INTO retail.member_profile (member_id, " COLUMNS ", updated_at) SELECT r.member_id, " NEW_COLUMNS ", $2 FROM r"
+	"WITH r AS MATERIALIZED (SELECT * FROM unnest($1) AS r (" ROW_TYPE
+	")), changed AS ("
+	"UPDATE retail.member_profile p SET (" COLUMNS
+	", updated_at) = ROW (" NEW_COLUMNS ", $2) FROM r"
+	" WHERE p.member_id = r.member_id AND ROW (" OLD_COLUMNS
+	") IS DISTINCT FROM ROW (" NEW_COLUMNS ") RETURNING 1), added AS ("
+	"INSERT INTO retail.member_profile (member_id, " COLUMNS
+	", updated_at) SELECT r.member_id, " NEW_COLUMNS ", $2 FROM r"
 	" WHERE NOT EXISTS (SELECT FROM retail.member_profile p WHERE p.member_id = r.member_id) ORDER BY r.member_id ON CONFLICT (member_id) DO NOTHING RETURNING 1)"
 	" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM added)",
 	2,
@@ -116,7 +129,7 @@ static RetailStatement write_rows = {
 	true};
 
 /* Whose number is no person's any more. */
-#define GONE \
+#define GONE                                                                                              \
 	"(NOT EXISTS (SELECT FROM retail.account a WHERE a.account_id = p.member_id AND a.erased_at IS NULL)" \
 	" OR EXISTS (SELECT FROM retail.member_link l WHERE l.account_id = p.member_id))"
 static RetailStatement remove_rows[2] = {
@@ -156,19 +169,20 @@ ConsentDatum(const ProfileRun *run, const ProfilePerson *person)
 			agreed = (person->denied >> k & 1) == 0 ||
 				strcmp(consent->purpose, run->consents[k].purpose) != 0;
 		if (agreed)
-			granted[n++] = psprintf("%s/%s", consent->purpose, consent->channel);
+			granted[n++] =
+				psprintf("%s/%s", consent->purpose, consent->channel);
 	}
 	qsort(granted, n, sizeof(char *), CompareTexts);
 	return RetailTextArray(granted, n);
 }
 
 /* Fills in a column; a condition that is false leaves it null. */
-#define SET(column, condition, datum)       \
-	do                                      \
-	{                                       \
-		nulls[column] = !(condition);       \
-		if (condition)                      \
-			values[column] = (datum);       \
+#define SET(column, condition, datum) \
+	do                                \
+	{                                 \
+		nulls[column] = !(condition); \
+		if (condition)                \
+			values[column] = (datum); \
 	} while (0)
 
 static Datum
@@ -265,8 +279,7 @@ MakeRow(ProfileRun *run, size_t index)
 	ProfileJudge(&profile, &run->population);
 	SET(COLUMN_MEMBER_ID, true, Int64GetDatum(person->member_id));
 	SET(COLUMN_ACCOUNTS, true, Int32GetDatum(person->accounts));
-	SET(COLUMN_REGISTERED_AT, true,
-		TimestampTzGetDatum(person->registered_at));
+	SET(COLUMN_REGISTERED_AT, true, TimestampTzGetDatum(person->registered_at));
 	SET(COLUMN_COMPLETENESS, true,
 		Float4GetDatum((float) __builtin_popcount(person->known & KNOWS_ALL) /
 					   7));
@@ -322,8 +335,7 @@ ProfileWriteAll(ProfileRun *run)
 static void
 RemoveGone(ProfileRun *run, Datum asked)
 {
-	RetailExecute(&remove_rows[!run->all], &asked, NULL, false,
-				  SPI_OK_DELETE);
+	RetailExecute(&remove_rows[!run->all], &asked, NULL, false, SPI_OK_DELETE);
 	run->removed = (int64) SPI_processed;
 }
 

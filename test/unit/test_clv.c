@@ -18,13 +18,13 @@
 
 #include "../../src/member/clv.h"
 
-#define assert_near(got, want, tolerance)                                    \
-	do                                                                       \
-	{                                                                        \
-		double got_ = (got);                                                 \
-		double want_ = (want);                                               \
-		if (!(fabs(got_ - want_) <= (tolerance)))                            \
-			fail_msg("%s is %.9g, not %.9g", #got, got_, want_);              \
+#define assert_near(got, want, tolerance)                        \
+	do                                                           \
+	{                                                            \
+		double got_ = (got);                                     \
+		double want_ = (want);                                   \
+		if (!(fabs(got_ - want_) <= (tolerance)))                \
+			fail_msg("%s is %.9g, not %.9g", #got, got_, want_); \
 	} while (0)
 
 /* CDNOW: Fader, Hardie & Lee 2005, table 2; time in weeks. */
@@ -47,8 +47,10 @@ static void
 published_values(void **state)
 {
 	/* x, mean, E(M): the first customers of the published sample. */
-	static const double known[][3] = {{2, 22.35, 24.66}, {1, 11.77, 18.91},
-									  {0, 0, 35.17},	 {7, 73.74, 71.46},
+	static const double known[][3] = {{2, 22.35, 24.66},
+									  {1, 11.77, 18.91},
+									  {0, 0, 35.17},
+									  {7, 73.74, 71.46},
 									  {2, 25.55, 27.28}};
 
 	(void) state;
@@ -74,8 +76,8 @@ likelihood_of_single_cases(void **state)
 	(void) state;
 	assert_near(ClvFrequencyLogLikelihood(&cdnow, &once, 1),
 				r * log(alpha / (alpha + 38.86)), 1e-9);
-	assert_near(ClvFrequencyLogLikelihood(&cdnow, &twice, 1),
-				log(stays + left), 1e-9);
+	assert_near(ClvFrequencyLogLikelihood(&cdnow, &twice, 1), log(stays + left),
+				1e-9);
 	twice.weight = 3;
 	assert_near(ClvFrequencyLogLikelihood(&cdnow, &twice, 1),
 				3 * log(stays + left), 1e-9);
@@ -120,8 +122,8 @@ expectation_is_that_of_a_simulation(void **state)
 				/* p = u^8 spreads the points where beta (a < 1) has its mass */
 				double u = (s + 0.5) / (steps * 50);
 				double p = pow(u, 8);
-				double density = pow(p, m->a - 1) *
-					pow(1 - p, m->b + x - 1) * 8 * pow(u, 7);
+				double density =
+					pow(p, m->a - 1) * pow(1 - p, m->b + x - 1) * 8 * pow(u, 7);
 				double f = p < 1e-12
 					? (m->r + x) * ahead / (m->alpha + t)
 					: (1 -
@@ -134,8 +136,7 @@ expectation_is_that_of_a_simulation(void **state)
 			}
 			odds = ClvAlive(m, x, cases[i][1], t);
 			assert_near(ClvExpectedPurchases(m, x, cases[i][1], t, ahead),
-						odds * sum / weight,
-						2e-3 * (1 + odds * sum / weight));
+						odds * sum / weight, 2e-3 * (1 + odds * sum / weight));
 		}
 }
 
@@ -163,8 +164,7 @@ Gamma(uint64_t *seed, double shape)
 			cos(6.283185307179586 * Uniform(seed));
 		double v = pow(1 + c * z, 3);
 
-		if (v > 0 &&
-			log(Uniform(seed)) < 0.5 * z * z + d - d * v + d * log(v))
+		if (v > 0 && log(Uniform(seed)) < 0.5 * z * z + d - d * v + d * log(v))
 			return d * v;
 	}
 }

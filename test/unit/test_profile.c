@@ -95,8 +95,7 @@ no_change_is_missed(void **state)
 		int64_t last =
 			first == PROFILE_NEVER ? first : first + Random(0, 100) * DAY;
 		int64_t event = Random(0, 1) ? PROFILE_NEVER : Random(0, 300) * DAY;
-		int32_t orders =
-			first == PROFILE_NEVER ? 0 : (int32_t) Random(1, 3);
+		int32_t orders = first == PROFILE_NEVER ? 0 : (int32_t) Random(1, 3);
 		int64_t now = 300 * DAY;
 		int64_t next;
 		int stage = ProfileStage(&settings, registered, first, last, event,
@@ -145,9 +144,8 @@ static void
 nobody_has_nothing(void **state)
 {
 	ProfileFacts facts = {0, PROFILE_NEVER, NULL, 0, NULL, 0};
-	ProfilePopulation population = {.has_breaks = true,
-									.has_frequency = true,
-									.has_intervals = true};
+	ProfilePopulation population = {
+		.has_breaks = true, .has_frequency = true, .has_intervals = true};
 	Profile profile;
 
 	(void) state;
