@@ -110,6 +110,26 @@ END $$;
 COMMENT ON FUNCTION retail.put_identifier_type(text, text, text, int, boolean, boolean, int, int, int) IS
 'Defines a kind of identifier, or changes it: how its values are normalised and what they prove (see retail.identifier_type). Links follow at the next run_resolution(). Returns created or updated. Raises RT015, RT016, RT031, RT050.';
 
+CREATE FUNCTION retail.put_match_settings(merge_probability float8 DEFAULT NULL, review_probability float8 DEFAULT NULL, max_accounts int DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	old retail.match_setting;
+BEGIN
+	PERFORM retail.require_installed();
+	SELECT * INTO STRICT old FROM retail.match_setting FOR UPDATE;
+	merge_probability := coalesce(merge_probability, old.merge_probability);
+	review_probability := coalesce(review_probability, least(old.review_probability, merge_probability));
+	max_accounts := coalesce(max_accounts, old.max_accounts);
+	PERFORM retail.check_argument(merge_probability >= 0.5 AND merge_probability < 1, 'merge_probability', merge_probability::text, 'Give a probability from 0.5 to below 1.'),
+		retail.check_argument(review_probability > 0 AND review_probability <= merge_probability, 'review_probability', review_probability::text, 'Give a probability above 0, at most merge_probability.'),
+		retail.check_argument(max_accounts BETWEEN 2 AND 100000, 'max_accounts', max_accounts::text, 'Give 2 to 100000.');
+	UPDATE retail.match_setting s SET merge_probability = put_match_settings.merge_probability, review_probability = put_match_settings.review_probability, max_accounts = put_match_settings.max_accounts
+		WHERE (s.merge_probability, s.review_probability, s.max_accounts) IS DISTINCT FROM (put_match_settings.merge_probability, put_match_settings.review_probability, put_match_settings.max_accounts);
+END $$;
+COMMENT ON FUNCTION retail.put_match_settings(float8, float8, int) IS
+'Says how sure two accounts must be of one person to be merged, and to be shown to a person (retail.match_review); null keeps a setting. A higher merge_probability merges less and asks more. Counts from the next model on: SELECT retail.run_resolution(learn => true). Raises RT016, RT050.';
+
 CREATE FUNCTION retail.fold_identifier(type text, value text, country text DEFAULT 'CN') RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'retail_fold_identifier';
 COMMENT ON FUNCTION retail.fold_identifier(text, text, text) IS 'Internal: the form in which an identifier is stored and compared, the SHA-256 of it for types that keep no more; null when nothing is left of it. Raises RT005.';
@@ -278,7 +298,7 @@ GRANT EXECUTE ON FUNCTION retail.member_of(bigint), retail.member_accounts(bigin
 GRANT EXECUTE ON FUNCTION retail.upsert_account(text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb, jsonb, text, text, timestamptz, timestamptz),
 	retail.import_accounts(jsonb, timestamptz), retail.close_identifier(text, text, text, text, timestamptz) TO retail_admin, retail_app;
 GRANT EXECUTE ON FUNCTION retail.put_member_source(text, text, int, boolean, text, text), retail.put_identifier_type(text, text, text, int, boolean, boolean, int, int, int),
-	retail.block_identifier(text, text, text, timestamptz), retail.unblock_identifier(text, text) TO retail_admin;
+	retail.put_match_settings(float8, float8, int), retail.block_identifier(text, text, text, timestamptz), retail.unblock_identifier(text, text) TO retail_admin;
 
 -- While the extension was away nothing told the backends of changes.
 DO $$

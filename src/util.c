@@ -83,10 +83,13 @@ RetailCellBool(uint64 row, int column)
 double
 RetailCellFloat8(uint64 row, int column, bool *isnull)
 {
+	bool null;
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
-								column, isnull);
+								column, &null);
 
-	return *isnull ? 0 : DatumGetFloat8(value);
+	if (isnull)
+		*isnull = null;
+	return null ? 0 : DatumGetFloat8(value);
 }
 
 /* Returns a text cell of the last SPI result, palloc'd, or NULL. */

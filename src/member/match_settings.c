@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * match_settings.c
- *	  Sources and identifier types of the tables, as the matcher wants them.
+ *	  Thresholds, sources and identifier types of the tables, as the matcher wants them.
  *
  * Online and batch read them here, in one order, so that they agree.
  *
@@ -145,6 +145,26 @@ LoadSources(MemberSettings *settings, MemoryContext context)
 	settings->match.sources = sources;
 }
 
+/* What people set; without a row the defaults of the matcher hold. */
+static void
+LoadThresholds(MatchSettings *match)
+{
+	static RetailStatement statement = {
+		"SELECT merge_probability, review_probability, max_accounts"
+		" FROM retail.match_setting",
+		0,
+		{0},
+		NULL,
+		false};
+
+	RetailExecute(&statement, NULL, NULL, false, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return;
+	match->merge_probability = RetailCellFloat8(0, 1, NULL);
+	match->review_probability = RetailCellFloat8(0, 2, NULL);
+	match->max_cluster = (int) RetailCellInt64(0, 3, NULL);
+}
+
 /* Reads the settings into a context, inside an SPI connection. */
 MemberSettings *
 MemberSettingsLoad(MemoryContext context)
@@ -153,6 +173,7 @@ MemberSettingsLoad(MemoryContext context)
 		MemoryContextAllocZero(context, sizeof(MemberSettings));
 
 	MatchSettingsDefault(&settings->match);
+	LoadThresholds(&settings->match);
 	LoadTypes(settings, context);
 	LoadSources(settings, context);
 	return settings;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * match_settings.h
- *	  Sources and identifier types of the tables, as the matcher wants them.
+ *	  Thresholds, sources and identifier types of the tables, as the matcher wants them.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL

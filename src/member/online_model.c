@@ -3,7 +3,7 @@
  * online_model.c
  *	  The matcher's model and settings, kept by each backend.
  *
- * A statement trigger on match_model, member_source and identifier_type queues
+ * A statement trigger on match_model, match_setting, member_source and identifier_type queues
  * a relcache invalidation of the table; at commit it reaches every backend,
  * whose next MemberModelGet() reads anew, by the latest snapshot.  A model in
  * use stays in memory until then.
@@ -22,8 +22,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-static const char *const watched_tables[] = {"match_model", "member_source",
-											 "identifier_type"};
+static const char *const watched_tables[] = {
+	"match_model", "match_setting", "member_source", "identifier_type"};
 #define WATCHED ((int) lengthof(watched_tables))
 
 static MemberModel *current_model = NULL;

@@ -20,6 +20,13 @@ SELECT raises('RT015', $$SELECT retail.put_member_source('')$$);
 SELECT raises('RT003', $$SELECT retail.put_member_source('x', channel => 'nowhere')$$);
 SELECT is(retail.put_identifier_type('loyalty_no', 'Old loyalty number', 'digits', 35, max_members => 1), 'created', 'types can be added');
 SELECT is(retail.put_identifier_type('loyalty_no', 'Old loyalty number', 'digits', 36, max_members => 2), 'updated', '... and changed');
+SELECT raises('RT016', $$SELECT retail.put_match_settings(merge_probability => 0.3)$$);
+SELECT raises('RT016', $$SELECT retail.put_match_settings(merge_probability => 'NaN')$$);
+SELECT raises('RT016', $$SELECT retail.put_match_settings(review_probability => 0.9)$$);
+SELECT raises('RT016', $$SELECT retail.put_match_settings(max_accounts => 1)$$);
+SELECT lives_ok($$SELECT retail.put_match_settings(merge_probability => 0.9, max_accounts => 50)$$, 'thresholds can be set');
+SELECT results_eq('SELECT merge_probability, review_probability, max_accounts FROM retail.match_setting', $$VALUES (0.9::float8, 0.05::float8, 50)$$, '... each alone');
+SELECT retail.put_match_settings(0.6, 0.05, 100) \g /dev/null
 SELECT raises('RT016', $$SELECT retail.put_identifier_type('Loyalty', 'x', 'digits', 1)$$);
 SELECT raises('RT016', $$SELECT retail.put_identifier_type('x', 'x', 'soundex', 1)$$);
 SELECT raises('RT016', $$SELECT retail.put_identifier_type('x', 'x', 'digits', 1, max_members => 0)$$);

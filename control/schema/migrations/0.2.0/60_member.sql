@@ -98,6 +98,21 @@ INSERT INTO retail.identifier_type (type, description, normaliser, priority, is_
 	('douyin_id', 'Douyin id', 'exact', 70, false, true, 5, 1, NULL),
 	('device', 'Device or advertising id', 'folded', 90, false, false, 20, 5, 90);
 
+-- One row.  Invariant: a pair that is merged is one that would be shown.
+CREATE TABLE retail.match_setting (
+	singleton			boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	merge_probability	float8 NOT NULL DEFAULT 0.6 CHECK (merge_probability >= 0.5 AND merge_probability < 1),
+	review_probability	float8 NOT NULL DEFAULT 0.05 CHECK (review_probability > 0),
+	max_accounts		integer NOT NULL DEFAULT 100 CHECK (max_accounts BETWEEN 2 AND 100000),
+	CHECK (review_probability <= merge_probability)
+);
+COMMENT ON TABLE retail.match_setting IS 'Between which probabilities a person is asked. Changed by put_match_settings(); a model keeps those with which it was learned.';
+COMMENT ON COLUMN retail.match_setting.singleton IS 'There is one row.';
+COMMENT ON COLUMN retail.match_setting.merge_probability IS 'Two accounts at least so surely of one person are merged.';
+COMMENT ON COLUMN retail.match_setting.review_probability IS 'Those at least so sure, but not merged, are shown to a person (match_review); others are left.';
+COMMENT ON COLUMN retail.match_setting.max_accounts IS 'A group of more accounts is an alarm and no person: it is not merged further.';
+INSERT INTO retail.match_setting DEFAULT VALUES;
+
 CREATE TABLE retail.identifier (
 	account_id		bigint NOT NULL,
 	type			text NOT NULL REFERENCES retail.identifier_type,
@@ -421,7 +436,7 @@ REVOKE ALL ON FUNCTION retail.member_settings_changed() FROM PUBLIC;
 DO $$
 DECLARE t text;
 BEGIN
-	FOREACH t IN ARRAY '{match_model,member_source,identifier_type}'::text[] LOOP
+	FOREACH t IN ARRAY '{match_model,match_setting,member_source,identifier_type}'::text[] LOOP
 		EXECUTE format('CREATE TRIGGER member_settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON retail.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION retail.member_settings_changed()', t);
 	END LOOP;
@@ -438,7 +453,7 @@ BEGIN
 		EXECUTE format('GRANT SELECT ON retail.%I TO retail_admin, retail_app, retail_service', t);
 	END LOOP;
 END $$;
-GRANT SELECT ON retail.member, retail.member_source, retail.identifier_type, retail.blocked_identifier, retail.survivorship_rule TO retail_admin, retail_app, retail_service;
+GRANT SELECT ON retail.member, retail.match_setting, retail.member_source, retail.identifier_type, retail.blocked_identifier, retail.survivorship_rule TO retail_admin, retail_app, retail_service;
 GRANT SELECT (model_id, state, learned_at, learned_from, keyed_through, summary, actor) ON retail.match_model TO retail_admin;
 CREATE POLICY account_load ON retail.account FOR INSERT TO retail_admin WITH CHECK (true);
 CREATE POLICY identifier_load ON retail.identifier FOR INSERT TO retail_admin WITH CHECK (true);
