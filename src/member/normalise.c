@@ -58,15 +58,6 @@ OutputLetter(Output *out, char letter)
 	OutputByte(out, letter);
 }
 
-bool
-NormaliseIsHan(uint32_t character)
-{
-	return (character >= 0x4e00 && character <= 0x9fff) ||
-		(character >= 0x3400 && character <= 0x4dbf) || character == 0x3007 ||
-		(character >= 0x20000 && character <= 0x323af) ||
-		(character >= 0xf900 && character <= 0xfaff);
-}
-
 int
 NormaliseDigit(Normaliser *normaliser, uint32_t character)
 {
@@ -119,15 +110,6 @@ NormaliseEnds(const uint32_t *chars, int n, const uint32_t *suffix)
 			NormaliseBegins(&chars[n - length], length, suffix) == length
 		? length
 		: 0;
-}
-
-bool
-NormaliseOneOf(uint32_t character, const uint32_t *set)
-{
-	for (; *set != 0; set++)
-		if (*set == character)
-			return true;
-	return false;
 }
 
 void

@@ -28,8 +28,6 @@
 /* Raised whenever our rules give another text. */
 #define RULES_VERSION 1
 
-#define PAGES 0x400
-#define PAGE_SIZE 256
 /* Characters of a run that go through ICU at once, and what may come of it. */
 #define RUN_CHARS 128
 #define RUN_UNITS 4096
@@ -39,23 +37,14 @@ typedef enum Rule
 	RULE_HAN,
 	RULE_SIMPLIFY,
 	RULE_LATIN,
-	RULE_ASCII,
-	RULES
+	RULE_ASCII
 } Rule;
 
-static const char *const RuleIds[RULES] = {
+static const char *const RuleIds[FOLD_RULES] = {
 	[RULE_HAN] = "Han-Latin",
 	[RULE_SIMPLIFY] = "Traditional-Simplified",
 	[RULE_LATIN] = "Any-Latin",
 	[RULE_ASCII] = "NFD; [:Mn:] Remove; Latin-ASCII",
-};
-
-struct Normaliser
-{
-	FoldEntry *pages[PAGES];
-	UTransliterator *rules[RULES];
-	bool tried[RULES]; /* opened, or known not to open */
-	const UNormalizer2 *nfkc_casefold;
 };
 
 static const FoldEntry Nothing = {.kind = FOLD_DROP};
@@ -100,9 +89,9 @@ NormaliserFree(Normaliser *normaliser)
 {
 	if (normaliser == NULL)
 		return;
-	for (int i = 0; i < PAGES; i++)
+	for (int i = 0; i < FOLD_PAGES; i++)
 		free(normaliser->pages[i]);
-	for (int i = 0; i < RULES; i++)
+	for (int i = 0; i < FOLD_RULES; i++)
 		if (normaliser->rules[i] != NULL)
 			utrans_close(normaliser->rules[i]);
 	free(normaliser);
@@ -378,21 +367,21 @@ FoldAscii(FoldEntry *entry, uint32_t character)
 }
 
 const FoldEntry *
-NormaliseLookUp(Normaliser *normaliser, uint32_t character)
+NormaliseLearn(Normaliser *normaliser, uint32_t character)
 {
 	FoldEntry **page;
 	FoldEntry *entry;
 
-	if (character >= PAGES * PAGE_SIZE)
+	if (character >= FOLD_PAGES * FOLD_PAGE_SIZE)
 		return &Nothing;
-	page = &normaliser->pages[character / PAGE_SIZE];
+	page = &normaliser->pages[character / FOLD_PAGE_SIZE];
 	if (*page == NULL)
 	{
-		*page = calloc(PAGE_SIZE, sizeof(FoldEntry));
+		*page = calloc(FOLD_PAGE_SIZE, sizeof(FoldEntry));
 		if (*page == NULL)
 			return &Nothing;
 	}
-	entry = &(*page)[character % PAGE_SIZE];
+	entry = &(*page)[character % FOLD_PAGE_SIZE];
 	if (entry->kind == FOLD_UNKNOWN)
 	{
 		if (character < 128)

@@ -40,6 +40,19 @@ typedef struct FoldEntry
 	char text[6];
 } FoldEntry;
 
+#define FOLD_PAGES 0x400
+#define FOLD_PAGE_SIZE 256
+/* Kinds of ICU's transliterations; see normalise_fold.c. */
+#define FOLD_RULES 4
+
+struct Normaliser
+{
+	FoldEntry *pages[FOLD_PAGES];
+	void *rules[FOLD_RULES];
+	bool tried[FOLD_RULES]; /* opened, or known not to open */
+	const void *nfkc_casefold;
+};
+
 /* A decoded value. */
 typedef struct Chars
 {
@@ -71,8 +84,24 @@ extern void NormaliseDecode(Normaliser *normaliser, const char *text,
 							int length, Chars *chars);
 /* Compose letters and marks that have come together. */
 extern void NormaliseCompose(Normaliser *normaliser, Chars *chars);
+/* Look at a character for the first time. */
 extern const FoldEntry *
-NormaliseLookUp(Normaliser *normaliser, uint32_t character);
+NormaliseLearn(Normaliser *normaliser, uint32_t character);
+
+static inline const FoldEntry *
+NormaliseLookUp(Normaliser *normaliser, uint32_t character)
+{
+	if (character < FOLD_PAGES * FOLD_PAGE_SIZE)
+	{
+		const FoldEntry *page = normaliser->pages[character / FOLD_PAGE_SIZE];
+
+		if (page != NULL &&
+			page[character % FOLD_PAGE_SIZE].kind != FOLD_UNKNOWN)
+			return &page[character % FOLD_PAGE_SIZE];
+	}
+	return NormaliseLearn(normaliser, character);
+}
+
 /* Render n characters as words. */
 extern void NormaliseRender(Normaliser *normaliser, const uint32_t *chars,
 							int n, Output *out);
@@ -87,7 +116,15 @@ extern uint32_t
 NormaliseScripts(Normaliser *normaliser, const uint32_t *chars, int n);
 
 /* Is it a hanzi (a canonical character)? */
-extern bool NormaliseIsHan(uint32_t character);
+static inline bool
+NormaliseIsHan(uint32_t character)
+{
+	return (character >= 0x4e00 && character <= 0x9fff) ||
+		(character >= 0x3400 && character <= 0x4dbf) || character == 0x3007 ||
+		(character >= 0x20000 && character <= 0x323af) ||
+		(character >= 0xf900 && character <= 0xfaff);
+}
+
 /* The value of a decimal digit of any script, or -1. */
 extern int NormaliseDigit(Normaliser *normaliser, uint32_t character);
 /* The value of a Chinese numeral 0 .. 10, or -1. */
@@ -97,7 +134,15 @@ extern int
 NormaliseBegins(const uint32_t *chars, int n, const uint32_t *prefix);
 extern int NormaliseEnds(const uint32_t *chars, int n, const uint32_t *suffix);
 /* Is it one of these (UTF-32, closed by 0)? */
-extern bool NormaliseOneOf(uint32_t character, const uint32_t *set);
+static inline bool
+NormaliseOneOf(uint32_t character, const uint32_t *set)
+{
+	for (; *set != 0; set++)
+		if (*set == character)
+			return true;
+	return false;
+}
+
 /* Take blanks off both ends. */
 extern void NormaliseTrim(const uint32_t **chars, int *n);
 /* Is the word in this list of words, each between two blanks? */
