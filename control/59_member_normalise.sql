@@ -59,7 +59,24 @@ CREATE FUNCTION retail.normalise_gender(value text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'retail_normalise_gender';
 COMMENT ON FUNCTION retail.normalise_gender(text) IS 'm or f, from m, male, 男, 1 (GB/T 2261.1), f, female, 女, 2 and the like; null when it is not told.';
 
+CREATE FUNCTION retail.jaro_winkler(a text, b text) RETURNS float8
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'retail_jaro_winkler';
+COMMENT ON FUNCTION retail.jaro_winkler(text, text) IS 'Jaro-Winkler similarity, 0 to 1, of two texts folded as by pinyin(); their first 255 letters count.';
+
+CREATE FUNCTION retail.damerau_levenshtein(a text, b text) RETURNS int
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'retail_damerau_levenshtein';
+COMMENT ON FUNCTION retail.damerau_levenshtein(text, text) IS 'How many letters to insert, delete, replace or swap with their neighbour turn one text into the other, both folded as by pinyin(); their first 255 letters count.';
+
+CREATE FUNCTION retail.address_similarity(a text, b text) RETURNS float8
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50 AS 'MODULE_PATHNAME', 'retail_address_similarity';
+COMMENT ON FUNCTION retail.address_similarity(text, text) IS 'How alike two addresses are, 0 to 1, folded as by normalise_address(): words in any order and with typos, numbers only when equal.';
+
+CREATE FUNCTION retail.name_similarity(a text, b text) RETURNS float8
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50 AS 'MODULE_PATHNAME', 'retail_name_similarity';
+COMMENT ON FUNCTION retail.name_similarity(text, text) IS 'How alike two full names are, 0 to 1: mean Jaro-Winkler of surnames and given names as split_name() finds them, crosswise where that is likelier; hanzi and pinyin compare by sound. Null when one is a stand-in or nothing is left of it.';
+
 GRANT EXECUTE ON FUNCTION retail.normaliser_version(), retail.pinyin(text), retail.normalise_name(text), retail.split_name(text, text, text), retail.normalise_address(text),
 	retail.normalise_place(text), retail.normalise_postcode(text), retail.normalise_phone(text, text), retail.normalise_email(text), retail.normalise_identifier(text, text, text),
-	retail.is_stand_in(text, text, text), retail.read_national_id(text), retail.parse_birth_date(text), retail.normalise_gender(text)
+	retail.is_stand_in(text, text, text), retail.read_national_id(text), retail.parse_birth_date(text), retail.normalise_gender(text),
+	retail.jaro_winkler(text, text), retail.damerau_levenshtein(text, text), retail.address_similarity(text, text), retail.name_similarity(text, text)
 	TO retail_admin, retail_app, retail_service;

@@ -23,13 +23,6 @@
 
 #include "member/normalise_sql.h"
 
-/* A text argument in UTF-8; text is NULL when it is null. */
-typedef struct Argument
-{
-	const char *text;
-	int length;
-} Argument;
-
 Normaliser *
 RetailNormaliser(void)
 {
@@ -72,10 +65,10 @@ IsUtf8(void)
 		GetDatabaseEncoding() == PG_SQL_ASCII;
 }
 
-static Argument
-TextArgument(FunctionCallInfo fcinfo, int n)
+RetailText
+RetailTextArgument(FunctionCallInfo fcinfo, int n)
 {
-	Argument argument = {0};
+	RetailText argument = {0};
 	text *value;
 
 	if (PG_ARGISNULL(n))
@@ -97,11 +90,10 @@ TextArgument(FunctionCallInfo fcinfo, int n)
 	return argument;
 }
 
-/* The same, closed by a zero byte. */
-static char *
-StringArgument(FunctionCallInfo fcinfo, int n)
+char *
+RetailStringArgument(FunctionCallInfo fcinfo, int n)
 {
-	Argument argument = TextArgument(fcinfo, n);
+	RetailText argument = RetailTextArgument(fcinfo, n);
 
 	return argument.text == NULL ? NULL
 								 : pnstrdup(argument.text, argument.length);
@@ -145,7 +137,7 @@ typedef NormalText (*TextFunction)(Normaliser *, const char *, int, char *,
 static Datum
 Normalised(FunctionCallInfo fcinfo, TextFunction function)
 {
-	Argument argument = TextArgument(fcinfo, 0);
+	RetailText argument = RetailTextArgument(fcinfo, 0);
 	char out[NORMALISE_TEXT_SIZE];
 	NormalText result = function(RetailNormaliser(), argument.text,
 								 argument.length, out, sizeof(out));
@@ -194,7 +186,7 @@ PG_FUNCTION_INFO_V1(retail_normalise_phone);
 Datum
 retail_normalise_phone(PG_FUNCTION_ARGS)
 {
-	Argument argument = TextArgument(fcinfo, 0);
+	RetailText argument = RetailTextArgument(fcinfo, 0);
 	char country[3];
 	char out[NORMALISE_TEXT_SIZE];
 	NormalText result;
@@ -213,8 +205,8 @@ Datum
 retail_normalise_name(PG_FUNCTION_ARGS)
 {
 	NormalName name;
-	uint32 flags = NormaliseName(RetailNormaliser(), StringArgument(fcinfo, 0),
-								 NULL, NULL, &name);
+	uint32 flags = NormaliseName(
+		RetailNormaliser(), RetailStringArgument(fcinfo, 0), NULL, NULL, &name);
 
 	if (flags & NORMALISE_EMPTY)
 		PG_RETURN_NULL();
@@ -246,9 +238,10 @@ Datum
 retail_split_name(PG_FUNCTION_ARGS)
 {
 	NormalName name;
-	uint32 flags = NormaliseName(RetailNormaliser(), StringArgument(fcinfo, 0),
-								 StringArgument(fcinfo, 1),
-								 StringArgument(fcinfo, 2), &name);
+	uint32 flags =
+		NormaliseName(RetailNormaliser(), RetailStringArgument(fcinfo, 0),
+					  RetailStringArgument(fcinfo, 1),
+					  RetailStringArgument(fcinfo, 2), &name);
 	Datum values[7];
 	bool nulls[7] = {false};
 
@@ -269,8 +262,8 @@ retail_split_name(PG_FUNCTION_ARGS)
 static NormalText
 Identifier(FunctionCallInfo fcinfo, char *out, size_t size)
 {
-	Argument argument = TextArgument(fcinfo, 1);
-	NormaliseKind kind = NormaliseKindOf(StringArgument(fcinfo, 0));
+	RetailText argument = RetailTextArgument(fcinfo, 1);
+	NormaliseKind kind = NormaliseKindOf(RetailStringArgument(fcinfo, 0));
 	char country[3];
 	NormalText result;
 
@@ -314,7 +307,7 @@ PG_FUNCTION_INFO_V1(retail_read_national_id);
 Datum
 retail_read_national_id(PG_FUNCTION_ARGS)
 {
-	Argument argument = TextArgument(fcinfo, 0);
+	RetailText argument = RetailTextArgument(fcinfo, 0);
 	char out[NORMALISE_TEXT_SIZE];
 	char hash[PG_SHA256_DIGEST_LENGTH * 2 + 1];
 	char gender[2] = {0};
@@ -358,7 +351,7 @@ PG_FUNCTION_INFO_V1(retail_parse_birth_date);
 Datum
 retail_parse_birth_date(PG_FUNCTION_ARGS)
 {
-	Argument argument = TextArgument(fcinfo, 0);
+	RetailText argument = RetailTextArgument(fcinfo, 0);
 	NormalDate date =
 		NormaliseDate(RetailNormaliser(), argument.text, argument.length);
 	Datum values[6] = {0};
@@ -383,7 +376,7 @@ PG_FUNCTION_INFO_V1(retail_normalise_gender);
 Datum
 retail_normalise_gender(PG_FUNCTION_ARGS)
 {
-	Argument argument = TextArgument(fcinfo, 0);
+	RetailText argument = RetailTextArgument(fcinfo, 0);
 	char gender[2] = {0};
 
 	gender[0] = NormaliseGender(argument.text, argument.length);

@@ -8,8 +8,9 @@
  * or with noise grown from that byte.  So a short input is a complete problem
  * too, and a longer one differs from it only where its bytes stand.
  *
- * A fuzzer includes this file once and calls FuzzBegin() and FuzzEnd().  Built for libFuzzer, or with FUZZ_MAIN as a program that reads
- * files.
+ * A fuzzer includes this file once and calls FuzzBegin() and FuzzEnd(), or
+ * FuzzTally() alone when bytes are what it judges.  Built for libFuzzer, or with
+ * FUZZ_MAIN as a program that reads files.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -118,7 +119,7 @@ FuzzTally(const uint8_t *data, size_t size)
 	}
 }
 
-static uint8_t
+static inline uint8_t
 Byte(Input *input)
 {
 	if (input->size > 0)
@@ -134,7 +135,7 @@ Byte(Input *input)
 	return (uint8_t) (input->noise >> 32);
 }
 
-static Input
+static inline Input
 FuzzBegin(const uint8_t *data, size_t size)
 {
 	Input input = {
@@ -149,7 +150,7 @@ FuzzBegin(const uint8_t *data, size_t size)
  * Read a number: mostly 0 .. small, sometimes a power of two, an extreme, or
  * 64 bits as they are.  Noise is never extreme.
  */
-static int64_t
+static inline int64_t
 Number(Input *input, int64_t small)
 {
 	bool noise = input->size == 0;
@@ -176,7 +177,7 @@ Number(Input *input, int64_t small)
 /*
  * Count a plan that was judged; an empty one is none.
  */
-static void
+static inline void
 TallyPlan(const SolverPlan *plan)
 {
 	Tally.plans += plan->n_parcels > 0;
@@ -187,7 +188,7 @@ TallyPlan(const SolverPlan *plan)
 /*
  * Judge what is left when everything was released, and why it failed.
  */
-static void
+static inline void
 FuzzEnd(const Input *input, SolverStatus status)
 {
 	Tally.answers[status]++;

@@ -54,6 +54,19 @@ SELECT is(parse_birth_date(v)::text, r, v) FROM (VALUES ('1980年1月15日', '(1
 	('05/06/1980', '(1980-06-05,1980,6,5,19800605,ambiguous)'), ('1980-02-30', '(,,,,19800230,impossible)'), ('1900-01-01', '(1900-01-01,1900,1,1,19000101,stand_in)'), ('?', '(,,,,,none)')) x (v, r);
 SELECT is(normalise_gender(v), r, v) FROM (VALUES ('男', 'm'), ('Male', 'm'), ('1', 'm'), ('女', 'f'), ('F', 'f'), ('2', 'f'), ('0', NULL), ('unknown', NULL)) x (v, r);
 
+-- ---- how alike ---------------------------------------------------------------------------
+
+SELECT is(round(jaro_winkler('MARTHA', 'marhta')::numeric, 4), 0.9611, 'Jaro-Winkler as published');
+SELECT is(jaro_winkler('', 'a'), 0::float8, '... nothing is like nothing else');
+SELECT is(damerau_levenshtein('Smith', 'Simth'), 1, 'a swap is one edit');
+SELECT is(damerau_levenshtein('张伟', 'zhang wie'), 1, '... in pinyin, too');
+SELECT is(name_similarity('王小明', n), 1::float8, n) FROM unnest('{Xiaoming Wang,WANG Xiao Ming,王曉明,王小铭先生}'::text[]) n;
+SELECT cmp_ok(name_similarity('John Smith', 'Jon Smyth'), '>', name_similarity('John Smith', 'Mary Jones'), 'likelier names are more alike');
+SELECT is(name_similarity('Smith, John', 'John Smith'), 1::float8, 'in any order');
+SELECT is(name_similarity('test', 'test'), NULL, 'stand-ins are like nothing');
+SELECT cmp_ok(address_similarity('江苏省无锡市蠡湖大道100号', '无锡市蠡湖大道１００号'), '>', address_similarity('江苏省无锡市蠡湖大道100号', '无锡市太湖大道１００号'), 'an address without its province');
+SELECT cmp_ok(address_similarity('53 Burdekin Avenue', '53 burdekin ave'), '>', address_similarity('53 Burdekin Avenue', '54 burdekin ave'), 'numbers count');
+
 -- ---- what nobody should send ------------------------------------------------------------
 
 SELECT lives_ok(format('SELECT %s', f), f) FROM (VALUES ('pinyin(repeat(''王'', 350000))'), ('normalise_name(repeat(''ﷺ '', 250000))'), ('normalise_address(repeat(''一'', 350000))'),
@@ -66,7 +79,7 @@ SELECT is(pinyin(pinyin(t)), pinyin(t), 'twice is once') FROM unnest('{"王 X9é
 
 -- ---- labels and rights --------------------------------------------------------------------
 
-SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^(pinyin|normalise_|split_name|is_stand_in|read_national_id|parse_birth_date)'
+SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'retail'::regnamespace AND p.proname ~ '^(pinyin|normalise_|split_name|is_stand_in|read_national_id|parse_birth_date|jaro_winkler|damerau|address_sim|name_sim)'
 	AND (p.provolatile <> 'i' OR p.proparallel <> 's') $$, 'the same text always gives the same: usable in indexes and by workers');
 SELECT lives_ok($$ CREATE TEMP TABLE x (phone text); CREATE INDEX ON x (normalise_phone(phone)); INSERT INTO x VALUES ('13912345679'), (NULL) $$, '... an index');
 SELECT cmp_ok(normaliser_version(), '>', 65536, 'the version says rules and ICU');
