@@ -80,6 +80,7 @@ typedef struct Exact
 	const SolverProblem *problem;
 	int n_lines;
 	uint32_t n_sets; /* 2 ^ n_lines */
+	uint32_t temperature; /* all classes that lines need */
 	int n_layers;	 /* max_parcels if it can bind, else 0 */
 	int64_t *weight; /* of each subset */
 	int64_t *volume;
@@ -184,6 +185,8 @@ DescribeOffer(const Exact *exact, int node, int service, uint32_t stock)
 	offer.fixed =
 		problem->nodes[node].per_parcel + by->lateness + problem->split_penalty;
 	offer.mask = stock;
+	if ((exact->temperature & ~by->temperature) == 0)
+		return offer;
 	for (int i = 0; i < exact->n_lines; i++)
 	{
 		if ((problem->lines[i].temperature & ~by->temperature) != 0)
@@ -812,6 +815,8 @@ SolverExact(SolverWork *work, SolverDraft *draft)
 	if (work->status != SOLVER_OK)
 		return work->status;
 
+	for (int i = 0; i < n_lines; i++)
+		exact.temperature |= work->problem->lines[i].temperature;
 	SumSubsets(&exact);
 	if (!MakeTable(&exact, &exact.best) || !CollectOffers(&exact) ||
 		!PriceOffers(&exact, 1, -1, &exact.best))

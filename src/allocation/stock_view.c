@@ -284,6 +284,17 @@ ComesBefore(const Cursor *left, const Cursor *right)
 	return left->list->sku_id < right->list->sku_id;
 }
 
+/* Orders cursors by SKU. */
+static int
+CompareCursors(const void *a, const void *b)
+{
+	const Cursor *left = a;
+	const Cursor *right = b;
+
+	return left->list->sku_id < right->list->sku_id ? -1
+													: left->list->sku_id > right->list->sku_id;
+}
+
 /* Restores a heap of cursors below a place of it. */
 static void
 SiftDown(Cursor *heap, int at, int n)
@@ -302,12 +313,32 @@ SiftDown(Cursor *heap, int at, int n)
 	}
 }
 
+/*
+ * Takes the next cell of few cursors, which ascend by SKU: the first of those
+ * with the lowest node.  Returns which it is of.
+ */
+static inline int
+FirstCursor(const Cursor *cursors, int n)
+{
+	int first = 0;
+
+	for (int i = 1; i < n; i++)
+		if (cursors[i].next->node_id < cursors[first].next->node_id)
+			first = i;
+	return first;
+}
+
+/* With more cursors than these a heap is faster than to look at each. */
+#define FEW_CURSORS 8
+
 /* Merges lists that ascend by SKU into cells, by node and SKU. */
 static void
 MergeLists(const SourcingRequest *request, const StockList *lists,
 		   StockView *view)
 {
-	Cursor *heap = palloc(sizeof(Cursor) * request->n_lines);
+	Cursor *cursors = palloc(sizeof(Cursor) * request->n_lines);
+	int64 only =
+		request->pick_up_node ? request->pick_up_node->id : PG_INT64_MIN;
 	int room = 0;
 	int n = 0;
 
@@ -319,26 +350,40 @@ MergeLists(const SourcingRequest *request, const StockList *lists,
 		while (request->lines[cursor.line].sku_id != lists[i].sku_id)
 			cursor.line++;
 		if (lists[i].n_levels > 0)
-			heap[n++] = cursor;
+			cursors[n++] = cursor;
 		room += lists[i].n_levels;
 	}
-	for (int at = n / 2 - 1; at >= 0; at--)
-		SiftDown(heap, at, n);
+	for (int at = n / 2 - 1; n > FEW_CURSORS && at >= 0; at--)
+		SiftDown(cursors, at, n);
 	view->n_cells = 0;
 	view->cells = palloc(sizeof(StockCell) * Max(room, 1));
 	while (n > 0)
 	{
-		const StockLevel *level = heap[0].next++;
+		bool few = n <= FEW_CURSORS;
+		int at = few ? FirstCursor(cursors, n) : 0;
+		const StockLevel *level = cursors[at].next++;
 
-		if (request->pick_up_node == NULL ||
-			request->pick_up_node->id == level->node_id)
-			SetCell(&view->cells[view->n_cells++], heap[0].line, level->node_id,
-					level->available);
-		if (heap[0].next == heap[0].end)
-			heap[0] = heap[--n];
-		SiftDown(heap, 0, n);
+		if (only == PG_INT64_MIN || only == level->node_id)
+			SetCell(&view->cells[view->n_cells++], cursors[at].line,
+					level->node_id, level->available);
+		if (cursors[at].next < cursors[at].end)
+		{
+			if (!few)
+				SiftDown(cursors, 0, n);
+			continue;
+		}
+		n--;
+		if (n >= FEW_CURSORS)
+		{
+			cursors[0] = cursors[n];
+			SiftDown(cursors, 0, n);
+		}
+		else
+			memmove(&cursors[at], &cursors[at + 1], sizeof(Cursor) * (n - at));
+		if (n == FEW_CURSORS)
+			qsort(cursors, n, sizeof(Cursor), CompareCursors);
 	}
-	pfree(heap);
+	pfree(cursors);
 }
 
 /* Reads levels and safety stock of the order's SKUs through the cache. */

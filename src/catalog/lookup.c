@@ -393,19 +393,24 @@ static inline int
 FindBand(const CatalogRoute *route, const CatalogNode *node,
 		 const GeoPlace *place, double chord)
 {
-	int band = 1;
+	int band = 0;
+	int end = route->n_bands;
 
 	if (isnan(chord))
 		return route->n_bands;
-	for (; band < route->n_bands; band++)
+	while (end - band > 1)
 	{
-		const CatalogBand *next = &route->bands[band];
+		int middle = (band + end) / 2;
 
-		if (chord < next->most &&
-			(chord < next->least || IsNearer(node, place, next)))
-			break;
+		if (chord >= route->bands[middle].least)
+			band = middle;
+		else
+			end = middle;
 	}
-	return band - 1;
+	while (band > 0 && chord < route->bands[band].most &&
+		   IsNearer(node, place, &route->bands[band]))
+		band--;
+	return band;
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "foundation/table_plan.h"
 
 #include "catalog/pg_am.h"
+#include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -74,7 +75,7 @@ TableReadEnd(TableRead *read)
 	pfree(read);
 }
 
-/* Keys of a table while somebody asks which are taken. */
+/* Keys of a table while somebody asks what is there. */
 struct RetailKeys
 {
 	RetailTable *table;
@@ -82,11 +83,12 @@ struct RetailKeys
 	Relation index; /* NULL: only a statement could tell */
 	TupleTableSlot *slot;
 	TableRead *read;
+	BlockNumber n_blocks; /* of the table, when it was opened; 0: not asked */
 };
 
-/* Begins to ask whether rows with some keys are to be seen now. */
+/* Begins to ask for rows with some keys, as a snapshot shows them. */
 RetailKeys *
-RetailKeysBegin(RetailTable *table)
+RetailKeysBegin(RetailTable *table, Snapshot snapshot)
 {
 	RetailKeys *keys = palloc0(sizeof(RetailKeys));
 	TablePlan *plan;
@@ -94,35 +96,72 @@ RetailKeysBegin(RetailTable *table)
 	keys->table = table;
 	keys->relation = TableOpen(table, AccessShareLock);
 	plan = table->plan;
-	if (plan->insertable && retail_direct_writes)
+	if (plan->plain && plan->arbiter != NIL && retail_direct_writes)
 	{
 		keys->slot = table_slot_create(keys->relation, NULL);
 		keys->index =
 			index_open(plan->index_ids[TableKeyIndex(plan)], AccessShareLock);
-		PushActiveSnapshot(GetTransactionSnapshot());
+		PushActiveSnapshot(snapshot);
 		keys->read = TableReadBegin(plan, keys->relation, keys->index);
 		PopActiveSnapshot();
 	}
 	return keys;
 }
 
-/*
- * Says whether a row with this key is there; waits for nobody.  Where only a
- * statement could tell, the answer is true.
- */
-bool
-RetailKeyIsTaken(RetailKeys *keys, const Datum *key)
+/* Says whether a row with this key is there; waits for nobody. */
+RetailRowResult
+RetailKeysFind(RetailKeys *keys, const Datum *key)
 {
-	bool taken;
+	bool found;
 
 	if (keys->index == NULL)
-		return true;
+		return ROW_BY_STATEMENT;
 	PushActiveSnapshot(keys->read->snapshot);
-	taken = TableReadNext(keys->read, keys->table->plan, keys->table, key,
+	found = TableReadNext(keys->read, keys->table->plan, keys->table, key,
 						  keys->slot);
 	PopActiveSnapshot();
-	ExecClearTuple(keys->slot);
-	return taken;
+	return found ? ROW_FOUND : ROW_MISSING;
+}
+
+/*
+ * Looks for a row where one was found earlier.  What lies there now may be
+ * another row: the caller compares the key.
+ */
+RetailRowResult
+RetailKeysFindAt(RetailKeys *keys, const ItemPointerData *tid)
+{
+	ItemPointerData place = *tid;
+
+	if (keys->index == NULL)
+		return ROW_BY_STATEMENT;
+	if (keys->n_blocks == 0)
+		keys->n_blocks = RelationGetNumberOfBlocks(keys->relation);
+	if (ItemPointerGetBlockNumber(&place) >= keys->n_blocks)
+		return ROW_MISSING;
+	return table_tuple_fetch_row_version(keys->relation, &place,
+										 keys->read->snapshot, keys->slot)
+		? ROW_FOUND
+		: ROW_MISSING;
+}
+
+/* Tells where the row lies that was found last. */
+ItemPointerData
+RetailKeysPlace(const RetailKeys *keys)
+{
+	return keys->slot->tts_tid;
+}
+
+/*
+ * Reads a column of the row that was found last; valid until the next.  One
+ * that is not there yet is null.
+ */
+Datum
+RetailKeysColumn(RetailKeys *keys, int column, bool *isnull)
+{
+	int c = keys->table->plan->column[column];
+
+	*isnull = true;
+	return c < 0 ? 0 : slot_getattr(keys->slot, c + 1, isnull);
 }
 
 /* Ends it. */

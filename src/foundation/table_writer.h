@@ -14,6 +14,7 @@
 #include "retail.h"
 
 #include "storage/itemptr.h"
+#include "utils/snapshot.h"
 
 #define RETAIL_MAX_COLUMNS 20
 
@@ -53,12 +54,6 @@ extern void
 RetailRowsAdd(RetailRows *rows, const Datum *values, const bool *nulls);
 extern int RetailRowsInsert(RetailRows *rows, int64 *keys);
 
-typedef struct RetailKeys RetailKeys;
-
-extern RetailKeys *RetailKeysBegin(RetailTable *table);
-extern bool RetailKeyIsTaken(RetailKeys *keys, const Datum *key);
-extern void RetailKeysEnd(RetailKeys *keys);
-
 /* Changes the columns of a row that its writer knows; false refuses it. */
 typedef bool (*RetailRowChange)(Datum *values, bool *nulls, void *argument);
 
@@ -70,6 +65,16 @@ typedef enum RetailRowResult
 	ROW_MISSING,
 	ROW_BY_STATEMENT /* nothing was done, only a statement may do it */
 } RetailRowResult;
+
+typedef struct RetailKeys RetailKeys;
+
+extern RetailKeys *RetailKeysBegin(RetailTable *table, Snapshot snapshot);
+extern RetailRowResult RetailKeysFind(RetailKeys *keys, const Datum *key);
+extern RetailRowResult
+RetailKeysFindAt(RetailKeys *keys, const ItemPointerData *tid);
+extern ItemPointerData RetailKeysPlace(const RetailKeys *keys);
+extern Datum RetailKeysColumn(RetailKeys *keys, int column, bool *isnull);
+extern void RetailKeysEnd(RetailKeys *keys);
 
 typedef struct RetailUpdate RetailUpdate;
 

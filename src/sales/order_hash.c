@@ -26,6 +26,23 @@ Trim(Numeric number)
 		DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number)));
 }
 
+/* May any number of a JSON value have trailing zeros: has it a fraction? */
+static bool
+HasFractions(Jsonb *jsonb)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&jsonb->root);
+	JsonbIteratorToken token;
+	JsonbValue value;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+		if ((token == WJB_VALUE || token == WJB_ELEM) &&
+			value.type == jbvNumeric &&
+			DatumGetInt32(DirectFunctionCall1(
+				numeric_scale, NumericGetDatum(value.val.numeric))) > 0)
+			return true;
+	return false;
+}
+
 /* Copies a JSON value, its numbers without trailing zeros. */
 static Jsonb *
 TrimNumbers(Jsonb *jsonb)
@@ -54,7 +71,7 @@ TrimNumbers(Jsonb *jsonb)
 static void
 AddJson(StringInfo buffer, Jsonb *jsonb, bool verbatim)
 {
-	if (jsonb && !verbatim)
+	if (jsonb && !verbatim && HasFractions(jsonb))
 		jsonb = TrimNumbers(jsonb);
 	appendStringInfoChar(buffer, '|');
 	if (jsonb)

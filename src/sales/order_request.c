@@ -15,11 +15,18 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/snapmgr.h"
 
+#include "foundation/table_writer.h"
 #include "sales/order_bundle.h"
 
 #define LINE_HINT \
 	"A line is an object such as {\"sku\": \"A1\", \"qty\": 2, \"price\": 9.90, \"discount\": 0.50, \"unit\": \"BOX\"}; price, discount and unit may be left out."
+
+/* Bytes of a code whose place is remembered, and how many places are. */
+#define SKU_PLACE_CODE 48
+#define MAX_SKU_PLACES 65536
 
 /* A line as the caller wrote it. */
 typedef struct InputLine
@@ -46,6 +53,21 @@ static RetailStatement select_skus = {
 	2,
 	{TEXTARRAYOID, TEXTARRAYOID},
 	.generic = true};
+
+/* The same read by key, for lines in base units. */
+static RetailTable sku_table = {"sku",
+								9,
+								{{"code", TEXTOID},
+								 {"sku_id", INT8OID},
+								 {"weight_g", INT8OID},
+								 {"volume_cm3", INT8OID},
+								 {"temperature_class", TEXTOID},
+								 {"list_price", NUMERICOID},
+								 {"is_active", BOOLOID},
+								 {"base_unit", TEXTOID},
+								 {"is_bundle", BOOLOID, true}},
+								NULL,
+								1};
 
 /* Finds a key of a JSON object; false when it is absent or null. */
 static bool
@@ -200,26 +222,25 @@ AddLine(OrderRequest *order, const SourcingLine *line,
 	order->prices[sourcing->n_lines++] = *price;
 }
 
-/* Resolves a line of the caller whose SKU is row of the last SPI result. */
+/* Resolves a line of the caller. */
 static void
-ResolveLine(OrderRequest *order, const InputLine *input, int n, int row)
+ResolveLine(OrderRequest *order, const InputLine *input, int n,
+			const SkuRow *row)
 {
 	SourcingLine line = {0};
 	OrderLinePrice price = {0};
-	bool isnull;
-	int64 factor;
+	int64 factor = row->factor;
 
-	line.sku_id = RetailCellInt64(row, 1, &isnull);
+	line.sku_id = row->sku_id;
 	line.sku = input->sku;
-	if (isnull || !RetailCellBool(row, 6))
+	if (!row->found || !row->active)
 		ereport(
 			ERROR, errcode(RT_UNKNOWN_SKU),
-			isnull ? errmsg("unknown SKU") : errmsg("SKU is inactive"),
+			!row->found ? errmsg("unknown SKU") : errmsg("SKU is inactive"),
 			errdetail("Line %d names SKU \"%s\".", n + 1, Excerpt(input->sku)),
 			errhint(
 				"Make it known with retail.put_sku(), or correct the code."));
-	factor = RetailCellInt64(row, 7, &isnull);
-	if (isnull)
+	if (factor == 0)
 		ereport(
 			ERROR, errcode(RT_UNKNOWN_OBJECT), errmsg("unknown unit"),
 			errdetail("SKU \"%s\" is not sold by \"%s\".", input->sku,
@@ -232,9 +253,9 @@ ResolveLine(OrderRequest *order, const InputLine *input, int n, int row)
 				errdetail("%lld packs of %lld units are too many.",
 						  (long long) input->quantity, (long long) factor),
 				errhint("Give at most 1000000000 units."));
-	line.weight_g = RetailCellInt64(row, 2, NULL);
-	line.volume_cm3 = RetailCellInt64(row, 3, NULL);
-	line.temperature = TemperatureBits(RetailCellText(row, 4));
+	line.weight_g = row->weight_g;
+	line.volume_cm3 = row->volume_cm3;
+	line.temperature = row->temperature;
 	line.quantity = input->quantity * factor;
 	price.discount = input->discount;
 	if (input->has_price && input->price % factor != 0)
@@ -244,16 +265,15 @@ ResolveLine(OrderRequest *order, const InputLine *input, int n, int row)
 			errdetail("A pack of %lld units does not cost whole cents a unit.",
 					  (long long) factor),
 			errhint("Order base units, or give the difference as a discount."));
-	price.unit_price = input->has_price ? input->price / factor
-										: RetailCellInt64(row, 5, &isnull);
-	if (!input->has_price && isnull)
+	price.unit_price = input->has_price ? input->price / factor : row->price;
+	if (!input->has_price && !row->priced)
 		ereport(
 			ERROR, errcode(RT_INVALID_MONEY),
 			errmsg("line %d has no price", n + 1),
 			errdetail("SKU \"%s\" has no list price.", input->sku),
 			errhint(
 				"Give \"price\" in the line, or a list price with retail.put_sku()."));
-	if (RetailCellBool(row, 8))
+	if (row->bundle)
 	{
 		OrderBundle bundle = {line.sku_id, line.sku, line.quantity, price};
 
@@ -307,9 +327,159 @@ CheckTotals(OrderRequest *order)
 }
 
 /*
- * Looks the SKUs of many orders up with one statement, inside an SPI
- * connection.  Lines that are malformed get a row all the same: their order is
- * refused when it is parsed.
+ * Where SKUs were found, by code.  That needs no invalidation: a row that is
+ * seen there, with that code, is the SKU; else the index tells.
+ */
+typedef struct SkuPlace
+{
+	char code[SKU_PLACE_CODE]; /* key */
+	ItemPointerData tid;
+} SkuPlace;
+
+static HTAB *sku_places = NULL;
+
+/* Finds, or makes, the place of a code; NULL when it is too long. */
+static SkuPlace *
+FindPlace(const char *code, bool *known)
+{
+	*known = false;
+	if (strlen(code) >= SKU_PLACE_CODE)
+		return NULL;
+	if (sku_places && hash_get_num_entries(sku_places) >= MAX_SKU_PLACES)
+	{
+		hash_destroy(sku_places);
+		sku_places = NULL;
+	}
+	if (sku_places == NULL)
+	{
+		HASHCTL control = {0};
+
+		control.keysize = SKU_PLACE_CODE;
+		control.entrysize = sizeof(SkuPlace);
+		sku_places =
+			hash_create("pg_retail SKUs", 1024, &control, HASH_ELEM | HASH_STRINGS);
+	}
+	return hash_search(sku_places, code, HASH_ENTER, known);
+}
+
+/* Is the code of the row that was found last this one? */
+static bool
+HasCode(RetailKeys *keys, const char *code)
+{
+	bool isnull;
+	text *found = DatumGetTextPP(RetailKeysColumn(keys, 0, &isnull));
+	Size length = strlen(code);
+
+	return VARSIZE_ANY_EXHDR(found) == length &&
+		memcmp(VARDATA_ANY(found), code, length) == 0;
+}
+
+/* Finds the row of a code. */
+static RetailRowResult
+FindSku(RetailKeys *keys, const char *code)
+{
+	bool known;
+	SkuPlace *place = FindPlace(code, &known);
+	RetailRowResult result;
+	Datum key;
+
+	if (known && RetailKeysFindAt(keys, &place->tid) == ROW_FOUND &&
+		HasCode(keys, code))
+		return ROW_FOUND;
+	if (place)
+		ItemPointerSet(&place->tid, InvalidBlockNumber, 0);
+	key = CStringGetTextDatum(code);
+	result = RetailKeysFind(keys, &key);
+	if (place && result == ROW_FOUND)
+		place->tid = RetailKeysPlace(keys);
+	return result;
+}
+
+/*
+ * Reads a SKU by its code, ordered by a unit; false when only a statement can
+ * tell.
+ */
+static bool
+ReadSku(RetailKeys *keys, const char *code, const char *unit, SkuRow *row)
+{
+	RetailRowResult result = FindSku(keys, code);
+	bool isnull;
+	Datum price;
+
+	memset(row, 0, sizeof(*row));
+	if (result != ROW_FOUND)
+		return result == ROW_MISSING;
+	if (*unit &&
+		strcmp(unit, TextDatumGetCString(RetailKeysColumn(keys, 7, &isnull))) !=
+			0)
+		return false;
+	row->found = true;
+	row->factor = 1;
+	row->sku_id = DatumGetInt64(RetailKeysColumn(keys, 1, &isnull));
+	row->weight_g = DatumGetInt64(RetailKeysColumn(keys, 2, &isnull));
+	row->volume_cm3 = DatumGetInt64(RetailKeysColumn(keys, 3, &isnull));
+	row->temperature = TemperatureBits(
+		TextDatumGetCString(RetailKeysColumn(keys, 4, &isnull)));
+	price = RetailKeysColumn(keys, 5, &isnull);
+	if (!isnull &&
+		!RetailNumericToCents(DatumGetNumeric(price), PG_INT64_MAX / 2,
+							  &row->price))
+		return false;
+	row->priced = !isnull;
+	row->active = DatumGetBool(RetailKeysColumn(keys, 6, &isnull));
+	row->bundle = DatumGetBool(RetailKeysColumn(keys, 8, &isnull)) && !isnull;
+	return true;
+}
+
+/* Reads SKUs by their codes, without a statement; false when that cannot be. */
+static bool
+ReadSkus(char **codes, char **units, int n, bool read_only, SkuRow *rows)
+{
+	RetailKeys *keys;
+	bool read = true;
+
+	if (!read_only)
+		CommandCounterIncrement(); /* our own writes count */
+	keys = RetailKeysBegin(
+		&sku_table, read_only ? GetActiveSnapshot() : GetTransactionSnapshot());
+	for (int i = 0; i < n && read; i++)
+		read = ReadSku(keys, codes[i], units[i], &rows[i]);
+	RetailKeysEnd(keys);
+	return read;
+}
+
+/* Selects SKUs by their codes and units. */
+static void
+SelectSkus(char **codes, char **units, int n, bool read_only, SkuRow *rows)
+{
+	Datum values[2] = {RetailTextArray(codes, n), RetailTextArray(units, n)};
+
+	RetailExecute(&select_skus, values, NULL, read_only, SPI_OK_SELECT);
+	for (int i = 0; i < n; i++)
+	{
+		SkuRow *row = &rows[i];
+		bool isnull;
+
+		memset(row, 0, sizeof(*row));
+		row->sku_id = RetailCellInt64(i, 1, &isnull);
+		row->found = !isnull;
+		if (!row->found)
+			continue;
+		row->weight_g = RetailCellInt64(i, 2, NULL);
+		row->volume_cm3 = RetailCellInt64(i, 3, NULL);
+		row->temperature = TemperatureBits(RetailCellText(i, 4));
+		row->price = RetailCellInt64(i, 5, &isnull);
+		row->priced = !isnull;
+		row->active = RetailCellBool(i, 6);
+		row->factor = RetailCellInt64(i, 7, NULL);
+		row->bundle = RetailCellBool(i, 8);
+	}
+}
+
+/*
+ * Looks the SKUs of many orders up together, inside an SPI connection.  Lines
+ * that are malformed get a row all the same: their order is refused when it is
+ * parsed.
  */
 void
 LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups)
@@ -317,23 +487,24 @@ LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups)
 	int n_rows = 0;
 	char **codes;
 	char **units;
-	Datum values[2];
+	SkuRow *rows;
 
 	for (int i = 0; i < n; i++)
 		n_rows += JB_ROOT_COUNT(lines[i]);
 	codes = palloc(sizeof(char *) * n_rows);
 	units = palloc(sizeof(char *) * n_rows);
+	rows = palloc(sizeof(SkuRow) * Max(n_rows, 1));
 	n_rows = 0;
 	for (int i = 0; i < n; i++)
 	{
-		lookups[i].first = n_rows;
+		lookups[i].rows = &rows[n_rows];
 		for (uint32 j = 0; j < JB_ROOT_COUNT(lines[i]); j++, n_rows++)
 		{
 			JsonbValue *line =
 				getIthJsonbValueFromContainer(&lines[i]->root, j);
 			JsonbValue value;
 
-			codes[n_rows] = units[n_rows] = pstrdup("");
+			codes[n_rows] = units[n_rows] = "";
 			if (line->type != jbvBinary ||
 				!JsonContainerIsObject(line->val.binary.data))
 				continue;
@@ -345,11 +516,8 @@ LookUpSkus(Jsonb *const *lines, int n, bool read_only, SkuLookup *lookups)
 				units[n_rows] = JsonText(&value);
 		}
 	}
-	values[0] = RetailTextArray(codes, n_rows);
-	values[1] = RetailTextArray(units, n_rows);
-	RetailExecute(&select_skus, values, NULL, read_only, SPI_OK_SELECT);
-	for (int i = 0; i < n; i++)
-		lookups[i].table = SPI_tuptable;
+	if (!ReadSkus(codes, units, n_rows, read_only, rows))
+		SelectSkus(codes, units, n_rows, read_only, rows);
 }
 
 /* Resolves the lines against the SKUs. */
@@ -368,9 +536,8 @@ ResolveLines(OrderRequest *order, const OrderArguments *arguments,
 	order->sourcing.lines = palloc0(sizeof(SourcingLine) * n);
 	order->prices = palloc0(sizeof(OrderLinePrice) * n);
 	order->bundles = palloc0(sizeof(OrderBundle) * n);
-	SPI_tuptable = lookup.table;
 	for (int i = 0; i < n; i++)
-		ResolveLine(order, &input[i], i, lookup.first + i);
+		ResolveLine(order, &input[i], i, &lookup.rows[i]);
 	CheckTotals(order);
 	if (order->n_bundles > 0)
 	{

@@ -51,11 +51,25 @@ typedef struct OrderRequest
 	int64 discount_total;
 } OrderRequest;
 
-/* The SKUs of many orders, looked up together: LookUpSkus(). */
+/* What a line of an order needs to know of its SKU. */
+typedef struct SkuRow
+{
+	bool found;
+	bool active;
+	bool bundle;
+	bool priced;
+	int64 sku_id;
+	int64 weight_g;
+	int64 volume_cm3;
+	int64 price; /* list price in cents, if priced */
+	int64 factor; /* units of the pack that is ordered; 0: not sold by it */
+	uint32 temperature;
+} SkuRow;
+
+/* The SKUs of the lines of an order, looked up with others': LookUpSkus(). */
 typedef struct SkuLookup
 {
-	SPITupleTable *table;
-	int first; /* row of the order's first line */
+	const SkuRow *rows;
 } SkuLookup;
 
 /* Arguments shared by place_order and quote_order. */

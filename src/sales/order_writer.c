@@ -19,6 +19,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "allocation/capacity.h"
 #include "allocation/shadow.h"
@@ -151,10 +152,13 @@ CompletePlacement(Placement *p)
 RetailKeys *
 OrderNumbersBegin(void)
 {
-	return RetailKeysBegin(&order_table);
+	return RetailKeysBegin(&order_table, GetTransactionSnapshot());
 }
 
-/* Says whether an order of this channel has this number already. */
+/*
+ * Says whether an order of this channel has this number already; where only a
+ * statement can tell, the answer is true.
+ */
 bool
 OrderNumberIsTaken(RetailKeys *numbers, int64 channel_id,
 				   const char *external_no)
@@ -162,7 +166,7 @@ OrderNumberIsTaken(RetailKeys *numbers, int64 channel_id,
 	Datum key[2] = {Int64GetDatum(channel_id),
 					CStringGetTextDatum(external_no)};
 
-	return RetailKeyIsTaken(numbers, key);
+	return RetailKeysFind(numbers, key) != ROW_MISSING;
 }
 
 /* Adds the row of an order. */
