@@ -59,16 +59,23 @@ measure_batch() {
 	say "the intake queue"
 	: >"$RATES/batch"
 	: >"$RATES/batch_peer"
+	: >"$RATES/batch_floor"
 	for run in $(seq "$RUNS"); do
 		before=$(sql -c "SELECT count(*) FROM retail.order_intake WHERE state = 'placed'")
 		pgb submit_orders 2 >&2
 		sql -c "SELECT (count(*) - $before) * 3.0 / $SECONDS_A_RUN FROM retail.order_intake WHERE state = 'placed'" >>"$RATES/batch"
 		awk '{ print $1 * 3 }' <<<"$(pgb peer_place_order 16)" >>"$RATES/batch_peer"
-		say "  $(printf 'lines/s: ours %.0f, by hand %.0f' "$(tail -n 1 "$RATES/batch")" "$(tail -n 1 "$RATES/batch_peer")")"
+		awk '{ print $1 * 300 }' <<<"$(pgb same_rows_batch 2 "${PGB_ARGS[@]}")" >>"$RATES/batch_floor"
+		say "  $(printf 'lines/s: ours %.0f, by hand %.0f, the rows alone %.0f' "$(tail -n 1 "$RATES/batch")" "$(tail -n 1 "$RATES/batch_peer")" "$(tail -n 1 "$RATES/batch_floor")")"
 	done
 	paste "$RATES/batch" "$RATES/batch_peer" | awk '{ print $1 / $2 }' |
 		figure allocation.batch ratio "hand-written PL/pgSQL, 16 clients, lines/s"
 	figure allocation.batch_rate lines/s "(information: ours, through the intake queue)" <"$RATES/batch"
+	# what the rows of decided orders cost alone, a hundred orders a transaction: no queue, no decision
+	paste "$RATES/batch_floor" "$RATES/batch_peer" | awk '{ print $1 / $2 }' |
+		figure allocation.batch_floor ratio "(information: rows alone, told the answers, in batches of a hundred, against the same function)"
+	paste "$RATES/batch" "$RATES/batch_floor" | awk '{ print $1 / $2 }' |
+		figure allocation.batch_of_floor ratio "(information: ours against the rows alone)"
 }
 
 # A flash sale through the queue: 64 clients submit one order a transaction and one decides batches beside them. What counts

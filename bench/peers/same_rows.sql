@@ -81,4 +81,50 @@ BEGIN
 END $body$ $function$, (SELECT d.trace FROM retail.allocation_decision d ORDER BY abs(length(d.trace::text) - (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY length(x.trace::text)) FROM retail.allocation_decision x)), d.order_id LIMIT 1));
 END $$;
 
+-- The same of many orders: one statement writes all their rows, stock last, row by row in the order of its key.
+DO $$
+BEGIN
+	EXECUTE format($function$
+CREATE FUNCTION floor.write_batch(the_batch text, the_first int, n int) RETURNS int LANGUAGE plpgsql AS $body$
+DECLARE
+	p record;
+	written int := 0;
+BEGIN
+	FOR p IN WITH a AS MATERIALIZED (
+		SELECT x.*, the_batch || '-' || x.answer_id AS number FROM floor.answer x WHERE x.answer_id BETWEEN the_first AND the_first + n - 1
+	), o AS (
+		INSERT INTO floor.sales_order AS o (channel_id, external_no, request_hash, fulfilment, region_id, latitude, longitude, payment_state, payment_due_at, goods_total, freight_total, total, promised_at, placed_at)
+		SELECT a.channel_id, a.number, '\x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 'ship', a.region_id, a.latitude, a.longitude, 'unpaid', now() + interval '30 minutes',
+			a.goods_total, a.freight_total, a.total, a.promised_at, now() FROM a ON CONFLICT (channel_id, external_no) DO NOTHING RETURNING o.order_id, o.external_no
+	), x AS MATERIALIZED (
+		SELECT a.*, o.order_id AS the_order FROM a JOIN o ON o.external_no = a.number
+	), line AS (
+		INSERT INTO floor.order_line (order_id, line_no, sku_id, quantity, unit_price, amount, allocated)
+		SELECT x.the_order, u.n, u.sku_id, u.quantity, u.price, u.quantity * u.price, u.quantity FROM x, unnest(x.skus, x.quantities, x.prices) WITH ORDINALITY AS u (sku_id, quantity, price, n)
+	), parcel AS (
+		INSERT INTO floor.shipment (order_id, node_id, kind, carrier_service_id, zone, distance_km, weight_g, freight_cost, handling_cost, ship_by, promised_at, planned_at)
+		SELECT x.the_order, u.node_id, 'ship', u.service, u.zone, u.km, u.weight, u.freight, u.handling, now(), u.promised_at, now()
+			FROM x, unnest(x.nodes, x.services, x.zones, x.distances, x.weights, x.freights, x.handlings, x.promises) AS u (node_id, service, zone, km, weight, freight, handling, promised_at)
+		RETURNING shipment_id, order_id, node_id
+	), piece AS MATERIALIZED (
+		SELECT p.shipment_id, x.the_order, u.* FROM x, unnest(x.piece_skus, x.piece_nodes, x.piece_lines, x.piece_quantities) AS u (sku_id, node_id, line_no, quantity), parcel p
+			WHERE p.order_id = x.the_order AND p.node_id = u.node_id
+	), reserved AS (
+		INSERT INTO floor.reservation (sku_id, node_id, quantity, open_quantity, state, expires_at, order_id, line_no, shipment_id, created_at, changed_at)
+		SELECT p.sku_id, p.node_id, p.quantity, p.quantity, 'held', now() + interval '30 minutes', p.the_order, p.line_no, p.shipment_id, now(), now() FROM piece p
+	), content AS (
+		INSERT INTO floor.shipment_line (shipment_id, order_id, line_no, sku_id, quantity) SELECT p.shipment_id, p.the_order, p.line_no, p.sku_id, p.quantity FROM piece p
+	), decision AS (
+		INSERT INTO floor.allocation_decision (order_id, decided_at, policy_id, cost, lower_bound, is_exact, n_parcels, trace) SELECT x.the_order, now(), 1, 12.34, 12.34, true, cardinality(x.nodes), %L FROM x
+	), event AS (
+		INSERT INTO floor.order_event (order_id, kind, occurred_at, actor, detail) SELECT x.the_order, 'placed', now(), 'postgres', '{"parcels": 1}' FROM x
+	)
+	SELECT piece.sku_id, piece.node_id, sum(piece.quantity) AS quantity FROM piece GROUP BY 1, 2 ORDER BY 1, 2 LOOP
+		UPDATE floor.stock s SET reserved = s.reserved + p.quantity, updated_at = now() WHERE s.sku_id = p.sku_id AND s.node_id = p.node_id;
+		written := written + 1;
+	END LOOP;
+	RETURN written;
+END $body$ $function$, (SELECT d.trace FROM retail.allocation_decision d ORDER BY abs(length(d.trace::text) - (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY length(x.trace::text)) FROM retail.allocation_decision x)), d.order_id LIMIT 1));
+END $$;
+
 VACUUM (ANALYZE) floor.stock, floor.answer;

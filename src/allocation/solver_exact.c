@@ -79,10 +79,10 @@ typedef struct Exact
 	SolverWork *work;
 	const SolverProblem *problem;
 	int n_lines;
-	uint32_t n_sets; /* 2 ^ n_lines */
+	uint32_t n_sets;	  /* 2 ^ n_lines */
 	uint32_t temperature; /* all classes that lines need */
-	int n_layers;	 /* max_parcels if it can bind, else 0 */
-	int64_t *weight; /* of each subset */
+	int n_layers;		  /* max_parcels if it can bind, else 0 */
+	int64_t *weight;	  /* of each subset */
 	int64_t *volume;
 	Offer *offers; /* by tariff, then node, then service */
 	int n_offers;

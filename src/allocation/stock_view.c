@@ -291,8 +291,9 @@ CompareCursors(const void *a, const void *b)
 	const Cursor *left = a;
 	const Cursor *right = b;
 
-	return left->list->sku_id < right->list->sku_id ? -1
-													: left->list->sku_id > right->list->sku_id;
+	return left->list->sku_id < right->list->sku_id
+		? -1
+		: left->list->sku_id > right->list->sku_id;
 }
 
 /* Restores a heap of cursors below a place of it. */

@@ -488,8 +488,8 @@ CatalogReachOf(const RetailCatalog *catalog, const CatalogNode *node,
 
 	if (destination == NULL)
 		return &none;
-	route =
-		catalog->last_routes && catalog->last_routes->region_id == destination->id
+	route = catalog->last_routes &&
+			catalog->last_routes->region_id == destination->id
 		? catalog->last_routes->routes[node->index]
 		: NULL;
 	if (route == NULL)

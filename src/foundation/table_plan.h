@@ -79,9 +79,9 @@ typedef struct TableRead
 
 extern TableRead *
 TableReadBegin(TablePlan *plan, Relation relation, Relation index);
-extern bool TableReadNext(TableRead *read, TablePlan *plan,
-						  const RetailTable *table, const Datum *key,
-						  TupleTableSlot *slot);
+extern bool
+TableReadNext(TableRead *read, TablePlan *plan, const RetailTable *table,
+			  const Datum *key, TupleTableSlot *slot);
 extern void TableReadEnd(TableRead *read);
 extern void TableCheckSlot(TablePlan *plan, TupleTableSlot *slot);
 

@@ -35,10 +35,9 @@ TableReadBegin(TablePlan *plan, Relation relation, Relation index)
 
 	read->snapshot = RegisterSnapshot(GetActiveSnapshot());
 	for (int k = 0; k < info->ii_NumIndexKeyAttrs; k++)
-		ScanKeyEntryInitialize(&read->keys[k], 0, k + 1,
-							   info->ii_UniqueStrats[k], InvalidOid,
-							   index->rd_indcollation[k],
-							   info->ii_UniqueProcs[k], (Datum) 0);
+		ScanKeyEntryInitialize(
+			&read->keys[k], 0, k + 1, info->ii_UniqueStrats[k], InvalidOid,
+			index->rd_indcollation[k], info->ii_UniqueProcs[k], (Datum) 0);
 	read->scan = index_beginscan_compat(relation, index, read->snapshot,
 										info->ii_NumIndexKeyAttrs, 0);
 	return read;

@@ -130,8 +130,8 @@ RetailUpdateBegin(RetailTable *table)
 	update->table = table;
 	update->relation = TableOpen(table, RowExclusiveLock);
 	plan = table->plan;
-	update->direct = plan->updatable && retail_direct_writes &&
-		!IsolationUsesXactSnapshot();
+	update->direct =
+		plan->updatable && retail_direct_writes && !IsolationUsesXactSnapshot();
 	if (!update->direct)
 		return update;
 	CheckCmdReplicaIdentity(update->relation, CMD_UPDATE);
@@ -159,8 +159,8 @@ RetailUpdateRow(RetailUpdate *update, const Datum *key, RetailRowChange change,
 	if (!update->direct)
 		return ROW_BY_STATEMENT;
 	PushActiveSnapshot(update->read->snapshot);
-	result = TableReadNext(update->read, plan, update->table, key,
-						   update->before)
+	result =
+		TableReadNext(update->read, plan, update->table, key, update->before)
 		? ReplaceRow(plan, update->table, update->before, change, argument)
 		: ROW_MISSING;
 	PopActiveSnapshot();

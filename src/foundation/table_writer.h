@@ -81,9 +81,9 @@ typedef struct RetailUpdate RetailUpdate;
 extern RetailUpdate *RetailUpdateBegin(RetailTable *table);
 extern RetailRowResult RetailUpdateRow(RetailUpdate *update, const Datum *key,
 									   RetailRowChange change, void *argument);
-extern RetailRowResult RetailUpdateLocked(RetailUpdate *update, ItemPointer tid,
-										  RetailRowChange change,
-										  void *argument);
+extern RetailRowResult
+RetailUpdateLocked(RetailUpdate *update, ItemPointer tid,
+				   RetailRowChange change, void *argument);
 extern void RetailUpdateEnd(RetailUpdate *update);
 extern RetailRowResult
 RetailIndexLeast(RetailTable *table, const char *index_name, Datum *value);

@@ -236,7 +236,8 @@ AddDelta(Datum *values, bool *nulls, void *argument)
  * when due holds give back as much: what they held may be gone from the shelf.
  */
 static bool
-UpdateRow(RetailUpdate *update, const StockDelta *delta, TimestampTz occurred_at)
+UpdateRow(RetailUpdate *update, const StockDelta *delta,
+		  TimestampTz occurred_at)
 {
 	bool guarded = delta->promised > 0;
 	Datum values[9] = {Int64GetDatum(delta->sku_id),

@@ -213,7 +213,8 @@ ReadBatch(Batch *batch, int size)
 		row->placement.actor = RetailCellText(i, 6);
 		row->attempts = (int) RetailCellInt64(i, 7, NULL);
 		row->tried = row->attempts > 0;
-		row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 8, &isnull));
+		row->tid = *(ItemPointer) DatumGetPointer(
+			SPI_getbinval(tuple, desc, 8, &isnull));
 	}
 }
 
@@ -579,8 +580,8 @@ FinishBatch(Batch *batch, int size)
 		"retail_allocation",
 		psprintf(
 			"{\"batch\": %lld, \"placed\": %d, \"refused\": %d, \"left\": %d}",
-			(long long) batch->number, count[INTAKE_PLACED], count[INTAKE_REFUSED],
-			count[INTAKE_LEFT]));
+			(long long) batch->number, count[INTAKE_PLACED],
+			count[INTAKE_REFUSED], count[INTAKE_LEFT]));
 	return psprintf("batch %lld: %d placed, %d refused, %d left%s",
 					(long long) batch->number, count[INTAKE_PLACED],
 					count[INTAKE_REFUSED], count[INTAKE_LEFT],

@@ -91,7 +91,8 @@ StateStep(RowSet *set)
 		Placement *p = &row->placement;
 
 		CHECK_FOR_INTERRUPTS();
-		if (row->state == INTAKE_WAITING && CanSourceTogether(&p->order->sourcing))
+		if (row->state == INTAKE_WAITING &&
+			CanSourceTogether(&p->order->sourcing))
 			row->nodes = StateOrder(&p->order->sourcing, false, &p->result);
 	}
 }

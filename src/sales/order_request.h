@@ -61,7 +61,7 @@ typedef struct SkuRow
 	int64 sku_id;
 	int64 weight_g;
 	int64 volume_cm3;
-	int64 price; /* list price in cents, if priced */
+	int64 price;  /* list price in cents, if priced */
 	int64 factor; /* units of the pack that is ordered; 0: not sold by it */
 	uint32 temperature;
 } SkuRow;

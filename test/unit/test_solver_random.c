@@ -27,6 +27,65 @@ ExpectSamePlan(Case *c, const SolverPlan *plan)
 	solver_free_plan(&c->problem, &again);
 }
 
+/*
+ * Nodes may share an array of services: then the solver need not look at each,
+ * but must find the plan that it finds when each has an array of its own.
+ */
+static void
+shared_services_change_no_plan(void **state)
+{
+	int solved = 0;
+
+	(void) state;
+	random_state = 77;
+	for (int i = 0; i < 6000; i++)
+	{
+		Case *c = RandomCase((int) Random(1, 4), (int) Random(2, 6), 3);
+		SolverPlan shared;
+		SolverPlan own;
+		SolverStatus status;
+
+		if (i % 4 != 0)
+			c->problem.stock_value = NULL;
+		for (int j = 0; j < c->problem.n_nodes; j++)
+		{
+			c->nodes[j].services = c->services[j % 2];
+			c->nodes[j].n_services = c->nodes[j % 2].n_services;
+			c->nodes[j].per_parcel = 10 * Random(0, 1);
+			c->nodes[j].per_unit = Random(0, 1);
+			c->nodes[j].preferred = Random(0, 3) == 0;
+			c->nodes[j].max_parcels =
+				Random(0, 2) ? INT32_MAX : (int) Random(0, 2);
+		}
+		status = SolveCase(c, &shared);
+		for (int j = 2; j < c->problem.n_nodes; j++)
+		{
+			memcpy(c->services[j], c->services[j % 2], sizeof(c->services[j]));
+			c->nodes[j].services = c->services[j];
+		}
+		assert_int_equal(solver_solve(&c->problem, &own), status);
+		if (status != SOLVER_OK)
+		{
+			free(c);
+			continue;
+		}
+		solved++;
+		assert_int_equal(own.cost, shared.cost);
+		assert_int_equal(own.n_parcels, shared.n_parcels);
+		assert_int_equal(own.n_pieces, shared.n_pieces);
+		assert_memory_equal(own.parcels, shared.parcels,
+							(size_t) own.n_parcels * sizeof(SolverParcel));
+		assert_memory_equal(own.pieces, shared.pieces,
+							(size_t) own.n_pieces * sizeof(SolverPiece));
+		if (shared.exact)
+			assert_true(shared.cost <= BruteWhole(&c->problem));
+		solver_free_plan(&c->problem, &own);
+		solver_free_plan(&c->problem, &shared);
+		free(c);
+	}
+	assert_true(solved > 3000);
+}
+
 static void
 random_whole_plans_are_optimal(void **state)
 {
@@ -275,6 +334,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shared_services_change_no_plan),
 		cmocka_unit_test(random_whole_plans_are_optimal),
 		cmocka_unit_test(random_divided_plans_are_bounded),
 		cmocka_unit_test(random_large_orders_are_feasible),
