@@ -87,10 +87,10 @@ BEGIN
 	EXECUTE format($function$
 CREATE FUNCTION floor.write_batch(the_batch text, the_first int, n int) RETURNS int LANGUAGE plpgsql AS $body$
 DECLARE
-	p record;
+	posting record;
 	written int := 0;
 BEGIN
-	FOR p IN WITH a AS MATERIALIZED (
+	FOR posting IN WITH a AS MATERIALIZED (
 		SELECT x.*, the_batch || '-' || x.answer_id AS number FROM floor.answer x WHERE x.answer_id BETWEEN the_first AND the_first + n - 1
 	), o AS (
 		INSERT INTO floor.sales_order AS o (channel_id, external_no, request_hash, fulfilment, region_id, latitude, longitude, payment_state, payment_due_at, goods_total, freight_total, total, promised_at, placed_at)
@@ -120,7 +120,7 @@ BEGIN
 		INSERT INTO floor.order_event (order_id, kind, occurred_at, actor, detail) SELECT x.the_order, 'placed', now(), 'postgres', '{"parcels": 1}' FROM x
 	)
 	SELECT piece.sku_id, piece.node_id, sum(piece.quantity) AS quantity FROM piece GROUP BY 1, 2 ORDER BY 1, 2 LOOP
-		UPDATE floor.stock s SET reserved = s.reserved + p.quantity, updated_at = now() WHERE s.sku_id = p.sku_id AND s.node_id = p.node_id;
+		UPDATE floor.stock s SET reserved = s.reserved + posting.quantity, updated_at = now() WHERE s.sku_id = posting.sku_id AND s.node_id = posting.node_id;
 		written := written + 1;
 	END LOOP;
 	RETURN written;
