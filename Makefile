@@ -7,7 +7,7 @@
 # Variables:  PG_CONFIG=   the server to build for (default: the pg_config in PATH)
 #             BUILD=       where everything that is made goes (default: build)
 #             SUITE=       one suite of `make check`     ONLY=  one room of `make bench`
-#             DATA=        the data directory of `make acceptance`
+#             DATA=        the data directory of `make acceptance` and `make acceptance-identity`
 
 # The Bourne shell of every recipe; scripts themselves ask for bash.
 SHELL = /bin/sh
@@ -26,7 +26,7 @@ export BUILD PG_CONFIG SUITE ONLY DATA
 
 PGXS_TARGETS = all install uninstall installcheck
 
-.PHONY: $(PGXS_TARGETS) help provision demo demo-stop check check-long bench acceptance format lint docs dist clean
+.PHONY: $(PGXS_TARGETS) help provision demo demo-stop check check-long bench acceptance acceptance-identity format lint docs dist clean
 
 all: ## build the module and the install script into build/
 install: ## build, then install into the server of PG_CONFIG
@@ -58,6 +58,9 @@ bench: ## measure (ONLY=allocation: one room)
 acceptance: ## the main job on real data (DATA=folder)
 	@scripts/acceptance.sh
 
+acceptance-identity: ## how well people are found again, on labelled data (DATA=folder of <set>/records.csv, truth.csv)
+	@scripts/acceptance_identity.sh
+
 format: ## format our C files
 	@scripts/lint.sh format
 
@@ -78,4 +81,4 @@ clean: ## stop our clusters and remove everything that was made
 help: ## this list
 	@echo 'make [target] [PG_CONFIG=...] [BUILD=...]'
 	@sed -n 's/^\([a-z-]*\): ## \(.*\)/\1\t\2/p' Makefile | while IFS='	' read -r name what; do \
-		printf '  %-14s %s\n' "$$name" "$$what"; done
+		printf '  %-20s %s\n' "$$name" "$$what"; done

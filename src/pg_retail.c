@@ -20,6 +20,7 @@
 #include "foundation/table_writer.h"
 #include "inventory/stock_cache.h"
 #include "member/online_model.h"
+#include "member/resolution.h"
 #include "worker/worker.h"
 
 #ifndef PG_RETAIL_VERSION
@@ -51,6 +52,11 @@ _PG_init(void)
 		"Write orders and stock straight into their tables.",
 		"When off, or where a table is more than a plain one, statements write them.",
 		&retail_direct_writes, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"pg_retail.resolution_threads",
+		"Threads by which run_resolution() folds and compares accounts.",
+		"0: one a processor, at most 8.", &retail_resolution_threads, 0, 0, 16,
+		PGC_SUSET, 0, NULL, NULL, NULL);
 	RetailTableInit();
 	StockCacheInit();
 	DayCountersInit();

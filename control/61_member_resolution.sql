@@ -1,0 +1,51 @@
+-- 61_member_resolution.sql: who is who among all accounts (src/member/resolution.c).
+
+CREATE FUNCTION retail.resolve_accounts(as_of timestamptz, learn boolean, make_keys boolean, OUT accounts bigint, OUT members bigint, OUT model_id int, OUT learned boolean,
+	OUT merged bigint, OUT split bigint, OUT reviews_opened bigint, OUT reviews_closed bigint, OUT exceptions bigint, OUT keys bigint)
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'retail_resolve_accounts';
+COMMENT ON FUNCTION retail.resolve_accounts(timestamptz, boolean, boolean, OUT bigint, OUT bigint, OUT int, OUT boolean, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint) IS
+'Internal: resolves all accounts by the active model, or by one that it learns, and writes what is different from before; with make_keys, match_key anew. The caller holds the lock of resolutions.';
+
+CREATE FUNCTION retail.write_match_keys(as_of timestamptz) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'retail_write_match_keys';
+COMMENT ON FUNCTION retail.write_match_keys(timestamptz) IS
+'Internal: writes the keys of all accounts by the active model in place of those in match_key; returns how many. The caller holds the lock of resolutions. Raises RT005 without an active model.';
+
+CREATE FUNCTION retail.run_resolution(as_of timestamptz DEFAULT now(), learn boolean DEFAULT NULL, make_keys boolean DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	known record;
+	done record;
+	n bigint;
+BEGIN
+	PERFORM retail.check_time(as_of, 'as_of');
+	as_of := retail.effective_time(as_of);
+	PERFORM retail.lock_members(true);
+	SELECT m.learned_from, m.keyed_through, m.model_id INTO known FROM retail.match_model m WHERE m.state = 'active';
+	IF learn IS NULL THEN		-- anew when there is twice as much to learn from
+		learn := known.model_id IS NULL OR (SELECT c.reltuples FROM pg_class c WHERE c.oid = 'retail.account'::regclass) > 2 * known.learned_from + 1000;
+	END IF;
+	n := coalesce(known.keyed_through, 0);
+	make_keys := coalesce(make_keys, learn OR n = 0 OR EXISTS (SELECT FROM retail.account a WHERE a.account_id > n AND a.keyed_model IS DISTINCT FROM known.model_id AND a.erased_at IS NULL));
+	SELECT * INTO done FROM retail.resolve_accounts(as_of, learn, make_keys);
+	RETURN format('%s accounts are %s members: %s accounts merged, %s split, %s reviews opened, %s closed', done.accounts, done.members, done.merged, done.split,
+		done.reviews_opened, done.reviews_closed)
+		|| CASE WHEN done.learned THEN format(', model %s learned', done.model_id) ELSE '' END
+		|| CASE WHEN done.keys > 0 THEN format(', %s keys written', done.keys) ELSE '' END
+		|| CASE WHEN done.exceptions > 0 THEN format(', %s accounts with exceptions', done.exceptions) ELSE '' END;
+END $$;
+COMMENT ON FUNCTION retail.run_resolution(timestamptz, boolean, boolean) IS
+'Finds out which of all accounts are one person, in one transaction: by the active model, or by one learned from the accounts (learn; null: when there is none, or twice as many accounts as it was learned from). Writes only what is different from before: member_link with a row of member_change each, match_review, account_exception. What people decided (match_constraint, decide_review()) holds. Numbers of members are stable from run to run. make_keys writes match_key anew, where upsert_account() looks (null: when the model is new or accounts were copied in). upsert_account() waits meanwhile. See retail_bi.job_progress. Can be cancelled and repeated at any time. Raises RT014.';
+
+CREATE FUNCTION retail.run_match_keys(as_of timestamptz DEFAULT now()) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+	PERFORM retail.check_time(as_of, 'as_of'), retail.lock_members(true);
+	RETURN format('%s keys written', retail.write_match_keys(retail.effective_time(as_of)));
+END $$;
+COMMENT ON FUNCTION retail.run_match_keys(timestamptz) IS
+'Writes match_key anew for all accounts, also those that were copied in, by the active model; run_resolution() does so itself when it must. upsert_account() waits meanwhile. Can be repeated. Raises RT005 without an active model, RT014.';
+
+GRANT EXECUTE ON FUNCTION retail.run_resolution(timestamptz, boolean, boolean), retail.run_match_keys(timestamptz) TO retail_admin;
