@@ -188,6 +188,8 @@ UnitAt(const uint32_t *chars, int n, int before, uint32_t last, int *length)
 {
 	for (size_t i = 0; i < sizeof(Units) / sizeof(Units[0]); i++)
 	{
+		if (Units[i].text[0] != chars[0])
+			continue;
 		*length = NormaliseBegins(chars, n, Units[i].text);
 		if (*length == 0 || before < Units[i].least)
 			continue;
