@@ -18,7 +18,7 @@
  * - Names are hanzi; online one in five is pinyin (in any order and spacing),
  *   and some stand-ins.  Typing errors: another character of the same sound,
  *   letters lost, doubled, exchanged, given name and surname exchanged.
- * - 12 % of the people told another phone online than in the store; a fifth of
+ * - 10 % of the people told another phone online than in the store; a fifth of
  *   the old ones belong to somebody else by now.  Households share an address,
  *   some a phone or a card.  Some tills enter the shop's own number.
  * - Birth dates: a digit wrong, day and month exchanged, the year only, the
@@ -61,11 +61,11 @@ enum Field
 	FIELDS
 };
 static const int asked[FIELDS][SYSTEMS] = {
-	[NAME] = {84, 90},	  [BIRTH] = {56, 70}, [GENDER] = {64, 78},
-	[ADDRESS] = {68, 48}, [PHONE] = {88, 92}, [EMAIL] = {62, 42}};
+	[NAME] = {85, 92},	  [BIRTH] = {55, 68}, [GENDER] = {62, 76},
+	[ADDRESS] = {66, 46}, [PHONE] = {95, 95}, [EMAIL] = {58, 38}};
 /* Not asked, but known of some. */
-static const int has_unionid[SYSTEMS] = {60, 35};
-static const int has_card[SYSTEMS] = {22, 75};
+static const int has_unionid[SYSTEMS] = {65, 50};
+static const int has_card[SYSTEMS] = {30, 80};
 
 typedef struct Random
 {
@@ -167,7 +167,7 @@ ChangedPhone(int64_t number)
 {
 	Random random = Stream(2, (uint64_t) number);
 
-	return Chance(&random, 120);
+	return Chance(&random, 100);
 }
 
 /* The present number; a few got it when somebody else gave it up. */
@@ -504,7 +504,7 @@ TellPhone(char *out, size_t size, const char *phone, Random *random)
 
 static FILE *accounts, *identifiers, *truth;
 
-/* registered and last_used are days since 2018-01-01. */
+/* last_used is in days since 2018-01-01; -1: the system does not know. */
 static void
 Identifier(int64_t id, const char *type, const char *value, bool verified,
 		   int last_used)
@@ -513,6 +513,13 @@ Identifier(int64_t id, const char *type, const char *value, bool verified,
 								   31, 31, 30, 31, 30, 31};
 	int year = 2018, month = 0, day = last_used;
 
+	fprintf(identifiers, "%" PRId64 "\t%s\t%s\t%c\t", id, type, value,
+			verified ? 't' : 'f');
+	if (last_used < 0)
+	{
+		fprintf(identifiers, "\\N\n");
+		return;
+	}
 	for (;; year++)
 	{
 		int days = year % 4 == 0 ? 366 : 365;
@@ -526,8 +533,7 @@ Identifier(int64_t id, const char *type, const char *value, bool verified,
 		day -= length[month] + (month == 1 && year % 4 == 0);
 		month++;
 	}
-	fprintf(identifiers, "%" PRId64 "\t%s\t%s\t%c\t%04d-%02d-%02d\n", id, type,
-			value, verified ? 't' : 'f', year, month + 1, day + 1);
+	fprintf(identifiers, "%04d-%02d-%02d\n", year, month + 1, day + 1);
 }
 
 static void
@@ -536,8 +542,9 @@ WriteIdentifiers(int64_t id, const Person *person, int system, Random *random,
 {
 	char text[96];
 	int present = system == ONLINE ? 1 : 0;
-	int last_used =
-		registered + Below(random, system == ONLINE ? 3100 - registered : 900);
+	/* a login is noted, a purchase at the till is not */
+	int login = registered + Below(random, 3100 - registered);
+	int last_used = system == ONLINE ? login : -1;
 
 	if (Below(random, 100) < asked[PHONE][system])
 	{
@@ -552,8 +559,7 @@ WriteIdentifiers(int64_t id, const Person *person, int system, Random *random,
 			right =
 				TellPhone(text, sizeof(text), person->phone[present], random);
 		Identifier(id, "phone", text,
-				   right && system == ONLINE && Chance(random, 700),
-				   last_used < 3100 ? last_used : 3099);
+				   right && system == ONLINE && Chance(random, 700), last_used);
 	}
 	if (Below(random, 100) < asked[EMAIL][system])
 	{
@@ -563,13 +569,13 @@ WriteIdentifiers(int64_t id, const Person *person, int system, Random *random,
 		if (Chance(random, 30))
 			Capitalise(text);
 		Identifier(id, "email", text, system == ONLINE && Chance(random, 400),
-				   registered);
+				   -1);
 	}
 	if (Below(random, 100) < has_unionid[system])
 	{
 		snprintf(text, sizeof(text), "oX%016" PRIx64 "%08" PRIx64,
 				 person->unionid, Mix(person->unionid) >> 32);
-		Identifier(id, "wechat_unionid", text, true, registered);
+		Identifier(id, "wechat_unionid", text, true, last_used);
 	}
 	if (Below(random, 100) < has_card[system])
 	{
@@ -577,7 +583,7 @@ WriteIdentifiers(int64_t id, const Person *person, int system, Random *random,
 				 person->card % UINT64_C(10000000000));
 		if (Chance(random, 5))
 			Mistype(text, random);
-		Identifier(id, "card", text, system == STORE, registered);
+		Identifier(id, "card", text, system == STORE, -1);
 	}
 }
 
