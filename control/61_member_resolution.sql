@@ -11,7 +11,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'retail_write_m
 COMMENT ON FUNCTION retail.write_match_keys(timestamptz) IS
 'Internal: writes the keys of all accounts by the active model in place of those in match_key; returns how many. The caller holds the lock of resolutions. Raises RT005 without an active model.';
 
-CREATE FUNCTION retail.run_resolution(as_of timestamptz DEFAULT now(), learn boolean DEFAULT NULL, make_keys boolean DEFAULT NULL) RETURNS text
+CREATE FUNCTION retail.run_resolution(as_of timestamptz, learn boolean, make_keys boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -27,8 +27,12 @@ BEGIN
 		learn := known.model_id IS NULL OR (SELECT c.reltuples FROM pg_class c WHERE c.oid = 'retail.account'::regclass) > 2 * known.learned_from + 1000;
 	END IF;
 	n := coalesce(known.keyed_through, 0);
-	make_keys := coalesce(make_keys, learn OR n = 0 OR EXISTS (SELECT FROM retail.account a WHERE a.account_id > n AND a.keyed_model IS DISTINCT FROM known.model_id AND a.erased_at IS NULL));
+	make_keys := coalesce(make_keys, learn OR n = 0 OR EXISTS (SELECT FROM retail.account a WHERE a.account_id > n AND a.keyed_model IS DISTINCT FROM known.model_id AND a.erased_at IS NULL)
+		OR EXISTS (SELECT FROM retail.account a WHERE a.keyed_model = -1));
 	SELECT * INTO done FROM retail.resolve_accounts(as_of, learn, make_keys);
+	IF done.keys > 0 THEN		-- what block_identifier() had asked for is done
+		UPDATE retail.account a SET keyed_model = NULL WHERE a.keyed_model = -1;
+	END IF;
 	RETURN format('%s accounts are %s members: %s accounts merged, %s split, %s reviews opened, %s closed', done.accounts, done.members, done.merged, done.split,
 		done.reviews_opened, done.reviews_closed)
 		|| CASE WHEN done.learned THEN format(', model %s learned', done.model_id) ELSE '' END
@@ -37,6 +41,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.run_resolution(timestamptz, boolean, boolean) IS
 'Finds out which of all accounts are one person, in one transaction: by the active model, or by one learned from the accounts (learn; null: when there is none, or twice as many accounts as it was learned from). Writes only what is different from before: member_link with a row of member_change each, match_review, account_exception. What people decided (match_constraint, decide_review()) holds. Numbers of members are stable from run to run. make_keys writes match_key anew, where upsert_account() looks (null: when the model is new or accounts were copied in). upsert_account() waits meanwhile. See retail_bi.job_progress. Can be cancelled and repeated at any time. Raises RT014.';
+
+-- The task.
+CREATE FUNCTION retail.run_resolution(as_of timestamptz DEFAULT now()) RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+	SELECT retail.run_resolution($1, NULL, NULL)
+$$;
+COMMENT ON FUNCTION retail.run_resolution(timestamptz) IS
+'run_resolution(as_of, null, null): resolves all accounts, learning and making keys where that is called for. Task resolution, not enabled at first: upsert_account() resolves what comes one by one. Raises RT014.';
 
 CREATE FUNCTION retail.run_match_keys(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -48,4 +60,4 @@ END $$;
 COMMENT ON FUNCTION retail.run_match_keys(timestamptz) IS
 'Writes match_key anew for all accounts, also those that were copied in, by the active model; run_resolution() does so itself when it must. upsert_account() waits meanwhile. Can be repeated. Raises RT005 without an active model, RT014.';
 
-GRANT EXECUTE ON FUNCTION retail.run_resolution(timestamptz, boolean, boolean), retail.run_match_keys(timestamptz) TO retail_admin;
+GRANT EXECUTE ON FUNCTION retail.run_resolution(timestamptz), retail.run_resolution(timestamptz, boolean, boolean), retail.run_match_keys(timestamptz) TO retail_admin;

@@ -136,7 +136,7 @@ FoldKeep(FoldBatch *batch, const char *data, size_t length)
 
 /* ---- folding ---- */
 
-/* LIKE without escapes: % any characters, _ one byte that begins one. */
+/* LIKE: % any characters, _ one, \ takes the next as it is. */
 bool
 FoldMatchesPattern(const char *value, size_t length, const char *pattern)
 {
@@ -150,14 +150,17 @@ FoldMatchesPattern(const char *value, size_t length, const char *pattern)
 			star = pattern++;
 			again = value;
 		}
-		else if (*pattern == '_' || *pattern == *value)
+		else if (*pattern == '_')
 		{
 			pattern++;
+			/* a character may have several bytes */
+			while (++value < end && ((unsigned char) *value & 0xC0) == 0x80)
+				;
+		}
+		else if (pattern[*pattern == '\\'] == *value)
+		{
+			pattern += *pattern == '\\' ? 2 : 1;
 			value++;
-			/* the rest of a character of several bytes */
-			while (pattern[-1] == '_' && value < end &&
-				   ((unsigned char) *value & 0xC0) == 0x80)
-				value++;
 		}
 		else if (star != NULL)
 		{

@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 
 #include "foundation/table_writer.h"
+#include "member/online.h"
 #include "member/resolution_evidence.h"
 
 /* Rows that are handed to a table at once. */
@@ -480,27 +481,6 @@ ReadReviews(int64 *n)
 	ResolutionScanEnd(&scan);
 	qsort(rows, *n, sizeof(Review), CompareReviews);
 	return rows;
-}
-
-static const char *
-ReviewReason(MatchRule rule)
-{
-	switch (rule)
-	{
-		case MATCH_RULE_BIRTH_DATE:
-		case MATCH_RULE_GENDER:
-		case MATCH_RULE_SECOND_FIELD:
-			return "veto";
-		case MATCH_RULE_CONTRADICTION:
-		case MATCH_RULE_CLUSTER:
-			return "conflict";
-		case MATCH_RULE_SOURCE:
-			return "source";
-		case MATCH_RULE_SIZE:
-			return "size";
-		default:
-			return "score";
-	}
 }
 
 static void
