@@ -231,7 +231,8 @@ OnlineResolve(const MemberModel *model, int64 account_id, bool created,
 					errdetail("Account %lld was read %d times.",
 							  (long long) account_id, MOST_ATTEMPTS),
 					errhint("Try again."));
-		BeginNodes(online);
+		if (attempts > 1)
+			BeginNodes(online);
 		Explore(online);
 	} while (!LockReached(online));
 	if (online->n_reached >= MOST_REACHED)

@@ -134,9 +134,9 @@ LoadAccounts(Online *online, Datum ids, Loading *loading)
 {
 	static RetailStatement statement = {
 		"SELECT a.account_id, a.source_id, a.full_name, a.given_name, a.surname, a.birth_date, a.gender, a.address, a.city, a.region, a.postcode,"
-		" a.attributes, a.xmin, coalesce(l.member_id, a.account_id)"
-		" FROM retail.account a LEFT JOIN retail.member_link l ON l.account_id = a.account_id"
-		" WHERE a.account_id = ANY ($1) AND a.erased_at IS NULL",
+		/* a join would be planned for more accounts than there are */
+		" a.attributes, a.xmin, coalesce((SELECT l.member_id FROM retail.member_link l WHERE l.account_id = a.account_id), a.account_id)"
+		" FROM retail.account a WHERE a.account_id = ANY ($1) AND a.erased_at IS NULL",
 		1,
 		{INT8ARRAYOID},
 		NULL,
@@ -427,10 +427,9 @@ bool
 OnlineHasChanged(Online *online)
 {
 	static RetailStatement statement = {
-		"SELECT a.account_id, a.xmin, coalesce(l.member_id, a.account_id),"
-		" (SELECT count(*) FROM retail.member_link g WHERE g.member_id = coalesce(l.member_id, a.account_id))"
-		" FROM retail.account a LEFT JOIN retail.member_link l ON l.account_id = a.account_id"
-		" WHERE a.account_id = ANY ($1) AND a.erased_at IS NULL",
+		"SELECT x.account_id, x.xmin, x.member_id, (SELECT count(*) FROM retail.member_link g WHERE g.member_id = x.member_id)"
+		" FROM (SELECT a.account_id, a.xmin, coalesce((SELECT l.member_id FROM retail.member_link l WHERE l.account_id = a.account_id), a.account_id) AS member_id"
+		" FROM retail.account a WHERE a.account_id = ANY ($1) AND a.erased_at IS NULL OFFSET 0) x",
 		1,
 		{INT8ARRAYOID},
 		NULL,
