@@ -52,7 +52,7 @@ BeginNodes(Online *online)
 	online->rows = NULL;
 	online->result = NULL;
 	online->n_reached = 0;
-	online->nodes[OnlineNodeOf(online, online->account_id)].reached = true;
+	OnlineNodeAt(online, online->account_id)->reached = true;
 }
 
 /* Marks what the matcher would merge with accounts of the last round. */

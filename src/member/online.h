@@ -60,6 +60,7 @@ typedef struct Online
 
 /* online_read.c */
 extern int OnlineNodeOf(Online *online, int64 id);
+extern OnlineNode *OnlineNodeAt(Online *online, int64 id);
 extern void OnlineLoad(Online *online);
 extern MatchInput *OnlineFold(const MemberModel *model, AccountRow *row);
 extern void OnlineRecords(Online *online);

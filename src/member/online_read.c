@@ -41,6 +41,18 @@ OnlineNodeOf(Online *online, int64 id)
 	return *place;
 }
 
+/*
+ * Returns the node of an account.  nodes[OnlineNodeOf()] would not do: a new
+ * node moves the others.
+ */
+OnlineNode *
+OnlineNodeAt(Online *online, int64 id)
+{
+	int place = OnlineNodeOf(online, id);
+
+	return &online->nodes[place];
+}
+
 /* ---- accounts ---- */
 
 static void
@@ -357,14 +369,13 @@ OnlineGroups(Online *online, const int64 *ids, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		members[i] = online->nodes[OnlineNodeOf(online, ids[i])].member;
-		online->nodes[OnlineNodeOf(online, members[i])].reached = true;
+		members[i] = OnlineNodeAt(online, ids[i])->member;
+		OnlineNodeAt(online, members[i])->reached = true;
 	}
 	value = RetailInt64Array(members, n);
 	RetailExecute(&statement, &value, NULL, false, SPI_OK_SELECT);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		online->nodes[OnlineNodeOf(online, RetailCellInt64(i, 1, NULL))]
-			.reached = true;
+		OnlineNodeAt(online, RetailCellInt64(i, 1, NULL))->reached = true;
 }
 
 /* ---- candidates ---- */
@@ -448,7 +459,7 @@ OnlineHasChanged(Online *online)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		OnlineNode *node =
-			&online->nodes[OnlineNodeOf(online, RetailCellInt64(i, 1, NULL))];
+			OnlineNodeAt(online, RetailCellInt64(i, 1, NULL));
 		bool isnull;
 		int others = 0;
 

@@ -181,8 +181,8 @@ static bool
 IsOurs(Online *online, const MatchPair *pair)
 {
 	return pair->a == online->account_id || pair->b == online->account_id ||
-		(online->nodes[OnlineNodeOf(online, pair->a)].reached &&
-		 online->nodes[OnlineNodeOf(online, pair->b)].reached);
+		(OnlineNodeAt(online, pair->a)->reached &&
+		 OnlineNodeAt(online, pair->b)->reached);
 }
 
 static bool
