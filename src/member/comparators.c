@@ -21,6 +21,7 @@ typedef struct Word
 {
 	const char *text;
 	int length;
+	uint32_t letters; /* bits of those that occur */
 	bool number;
 	bool used;
 } Word;
@@ -234,9 +235,11 @@ CompareDates(CompareDate a, CompareDate b)
 	distance = DamerauLevenshtein(a_digits, 8, b_digits, 8, 2);
 	if (distance == 1)
 		return DATE_TYPO;
-	if (distance == 2 || year + month + day == 2)
+	if (year + month + day == 2)
+		return DATE_TWO_PARTS;
+	if (distance == 2)
 		return DATE_NEAR;
-	if (year || (month && day))
+	if (year)
 		return DATE_SAME_YEAR;
 	return DATE_DIFFERENT;
 }
@@ -257,9 +260,14 @@ SplitWords(const char *text, int length, Word *words)
 		while (at < length && text[at] != ' ')
 			at++;
 		if (at > start)
-			words[n++] = (Word){.text = text + start,
-								.length = at - start,
-								.number = IsDigit(text[start])};
+		{
+			words[n] = (Word){.text = text + start,
+							  .length = at - start,
+							  .number = IsDigit(text[start])};
+			for (int i = start; i < at; i++)
+				words[n].letters |= UINT32_C(1) << (text[i] & 31);
+			n++;
+		}
 	}
 	return n;
 }
@@ -273,6 +281,15 @@ WordWeight(const Word *word)
 	return word->number ? 3.0 : Min(word->length, 8);
 }
 
+static int
+Bits(uint32_t set)
+{
+	set -= set >> 1 & UINT32_C(0x55555555);
+	set = (set & UINT32_C(0x33333333)) + (set >> 2 & UINT32_C(0x33333333));
+	set = (set + (set >> 4)) & UINT32_C(0x0F0F0F0F);
+	return (int) (set * UINT32_C(0x01010101) >> 24);
+}
+
 static double
 WordSimilarity(const Word *a, const Word *b)
 {
@@ -284,6 +301,10 @@ WordSimilarity(const Word *a, const Word *b)
 	if (a->number || b->number || a->length < 3 || b->length < 3)
 		return 0.0;
 	if (a->length - b->length > 3 || b->length - a->length > 3)
+		return 0.0;
+	/* words that are alike have most letters in common */
+	if (2 * Bits(a->letters & b->letters) <
+		Min(Bits(a->letters), Bits(b->letters)))
 		return 0.0;
 	similarity = JaroWinkler(a->text, a->length, b->text, b->length);
 	return similarity >= WORD_ALIKE ? similarity : 0.0;

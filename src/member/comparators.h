@@ -50,8 +50,9 @@ typedef enum CompareDateLevel
 	DATE_EQUAL = 1, /* both complete */
 	DATE_TYPO,		/* one digit, two neighbouring digits, day and month */
 	DATE_PARTIAL,	/* what both know agrees, but one is partial */
-	DATE_NEAR,		/* two of year, month and day, or two typos */
-	DATE_SAME_YEAR, /* not more than the year, or the day and the month */
+	DATE_TWO_PARTS,	  /* two of year, month and day */
+	DATE_NEAR,		  /* two typos */
+	DATE_SAME_YEAR,	  /* not more than the year */
 	DATE_DIFFERENT
 } CompareDateLevel;
 

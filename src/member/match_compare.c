@@ -42,9 +42,9 @@ static const char *const name_levels[] = {
 	"missing", "equal", "typo", "alike", "loosely alike", "different", NULL};
 static const char *const order_levels[] = {"missing", "straight", "swapped",
 										   NULL};
-static const char *const birth_levels[] = {"missing",	"equal", "typo",
-										   "partial",	"near",	 "same year",
-										   "different", NULL};
+static const char *const birth_levels[] = {
+	"missing",	 "equal",	  "typo",	   "partial", "two parts",
+	"two typos", "same year", "different", NULL};
 static const char *const equal_levels[] = {"missing", "equal", "different",
 										   NULL};
 static const char *const number_levels[] = {
@@ -156,6 +156,39 @@ FieldFrequency(int field)
 			return -1;
 		default:
 			return FREQUENCY_ATTRIBUTE + field - FIELD_ATTRIBUTE;
+	}
+}
+
+/*
+ * A postcode follows from an address, a city from a postcode; e-mails are made
+ * of names, and names have a gender.  What follows from another agreement is
+ * no evidence of its own.
+ */
+const int *
+FieldParents(int field)
+{
+	static const int none[] = {-1};
+	static const int of_email[] = {FIELD_GIVEN, FIELD_SURNAME, -1};
+	static const int of_gender[] = {FIELD_GIVEN, -1};
+	static const int of_postcode[] = {FIELD_ADDRESS, -1};
+	static const int of_city[] = {FIELD_POSTCODE, FIELD_ADDRESS, -1};
+	static const int of_region[] = {FIELD_CITY, FIELD_POSTCODE, FIELD_ADDRESS,
+									-1};
+
+	switch (field)
+	{
+		case FIELD_EMAIL:
+			return of_email;
+		case FIELD_GENDER:
+			return of_gender;
+		case FIELD_POSTCODE:
+			return of_postcode;
+		case FIELD_CITY:
+			return of_city;
+		case FIELD_REGION:
+			return of_region;
+		default:
+			return none;
 	}
 }
 

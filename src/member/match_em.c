@@ -24,22 +24,12 @@ typedef struct Sums
 	double h[FIELDS][MAX_LEVELS];
 	double u[FIELDS][MAX_LEVELS];	   /* random pairs */
 	double u_seen[FIELDS][MAX_LEVELS]; /* candidates */
-	double given[FIELDS][MAX_LEVELS][MAX_LEVELS];
+	double m_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
+	double u_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
 	double matches;
 	double households;
 	double others;
 } Sums;
-
-/* Logarithms of the model, as patterns need them. */
-typedef struct Logs
-{
-	double one[FIELDS][MAX_LEVELS];
-	double two[FIELDS][MAX_LEVELS];
-	double given[FIELDS][MAX_LEVELS][MAX_LEVELS];
-	double household[FIELDS][MAX_LEVELS];
-	double prior;
-	double household_prior;
-} Logs;
 
 static bool
 IsHouseholdField(int field)
@@ -69,14 +59,31 @@ CountPatterns(uint64_t *items, int64_t n, double *counts, PatternCounts *out)
 	out->count = counts;
 }
 
+/*
+ * The first field of a pattern that this one depends on; -1: none is known.
+ */
+static int
+KnownParent(uint64_t pattern, int field, int *number)
+{
+	const int *parents = FieldParents(field);
+
+	for (int i = 0; parents[i] >= 0; i++)
+		if (PATTERN_LEVEL(pattern, parents[i]) != 0)
+		{
+			*number = i;
+			return PATTERN_LEVEL(pattern, parents[i]);
+		}
+	return -1;
+}
+
 static double
 SafeLog(double x)
 {
 	return log2(x < 1e-30 ? 1e-30 : x);
 }
 
-static void
-TakeLogs(const ModelCore *core, Logs *logs)
+void
+EmTakeLogs(const ModelCore *core, EmLogs *logs)
 {
 	for (int f = 0; f < FIELDS; f++)
 		for (int l = 1; l < MAX_LEVELS; l++)
@@ -85,8 +92,14 @@ TakeLogs(const ModelCore *core, Logs *logs)
 			logs->two[f][l] = SafeLog(core->u[f][l]);
 			logs->household[f][l] =
 				IsHouseholdField(f) ? SafeLog(core->h[f][l]) : logs->two[f][l];
-			for (int p = 0; p < MAX_LEVELS; p++)
-				logs->given[f][p][l] = SafeLog(core->u_given[f][p][l]);
+			for (int i = 0; i < MAX_PARENTS; i++)
+				for (int p = 0; p < MAX_LEVELS; p++)
+				{
+					logs->one_given[f][i][p][l] =
+						SafeLog(core->m_given[f][i][p][l]);
+					logs->two_given[f][i][p][l] =
+						SafeLog(core->u_given[f][i][p][l]);
+				}
 		}
 	logs->prior = SafeLog(core->prior);
 	logs->household_prior = SafeLog(core->household_prior);
@@ -95,9 +108,9 @@ TakeLogs(const ModelCore *core, Logs *logs)
 /*
  * Probabilities of the classes of a pattern; gives log2 of its likelihood.
  */
-static double
-Classify(const ModelCore *core, const Logs *logs, uint64_t pattern,
-		 double *match, double *household)
+double
+EmClassify(const ModelCore *core, const EmLogs *logs, uint64_t pattern,
+		   double *match, double *household)
 {
 	double one = logs->prior;
 	double two = 0.0;
@@ -108,15 +121,22 @@ Classify(const ModelCore *core, const Logs *logs, uint64_t pattern,
 	for (int f = 0; f < FIELDS; f++)
 	{
 		int level = PATTERN_LEVEL(pattern, f);
-		int parent = core->parent[f];
+		int number;
+		int given;
+		double m;
 		double u;
 
 		if (level == 0)
 			continue;
+		given = KnownParent(pattern, f, &number);
+		m = logs->one[f][level];
 		u = logs->two[f][level];
-		if (parent >= 0 && PATTERN_LEVEL(pattern, parent) != 0)
-			u = logs->given[f][PATTERN_LEVEL(pattern, parent)][level];
-		one += logs->one[f][level];
+		if (given >= 0)
+		{
+			m = logs->one_given[f][number][given][level];
+			u = logs->two_given[f][number][given][level];
+		}
+		one += m;
 		two += u;
 		of_household += IsHouseholdField(f) ? logs->household[f][level] : u;
 	}
@@ -132,25 +152,15 @@ Classify(const ModelCore *core, const Logs *logs, uint64_t pattern,
 	return most + log2(sum);
 }
 
-void
-EmPosterior(const ModelCore *core, uint64_t pattern, double *match,
-			double *household)
-{
-	Logs logs;
-
-	TakeLogs(core, &logs);
-	(void) Classify(core, &logs, pattern, match, household);
-}
-
 static double
 SumPatterns(EmProblem *problem, Sums *sums)
 {
 	const ModelCore *core = problem->core;
-	Logs logs;
+	EmLogs logs;
 	double likelihood = 0.0;
 
 	memset(sums, 0, sizeof(Sums));
-	TakeLogs(core, &logs);
+	EmTakeLogs(core, &logs);
 	for (int64_t i = 0; i < problem->candidates.n; i++)
 	{
 		uint64_t pattern = problem->candidates.pattern[i];
@@ -159,16 +169,28 @@ SumPatterns(EmProblem *problem, Sums *sums)
 		double household;
 
 		likelihood +=
-			count * Classify(core, &logs, pattern, &match, &household);
+			count * EmClassify(core, &logs, pattern, &match, &household);
 		sums->matches += count * match;
 		sums->households += count * household;
 		for (int f = 0; f < FIELDS; f++)
 		{
 			int level = PATTERN_LEVEL(pattern, f);
+			int number;
+			int given;
 
 			sums->m[f][level] += count * match;
 			sums->h[f][level] += count * household;
 			sums->u_seen[f][level] += count * (1.0 - match - household);
+			if (level == 0)
+				continue;
+			given = KnownParent(pattern, f, &number);
+			if (given < 0)
+				continue;
+			sums->m_given[f][number][given][level] += count * match;
+			/* random pairs that agree on the other field are rare */
+			if (given <= 2)
+				sums->u_given[f][number][given][level] +=
+					count * (1.0 - match - household);
 		}
 	}
 	for (int64_t i = 0; i < problem->random.n; i++)
@@ -178,17 +200,18 @@ SumPatterns(EmProblem *problem, Sums *sums)
 		double household;
 		double other;
 
-		(void) Classify(core, &logs, pattern, &match, &household);
+		(void) EmClassify(core, &logs, pattern, &match, &household);
 		other = problem->random.count[i] * (1.0 - match - household);
 		sums->others += other;
 		for (int f = 0; f < FIELDS; f++)
 		{
 			int level = PATTERN_LEVEL(pattern, f);
+			int number;
+			int given = KnownParent(pattern, f, &number);
 
 			sums->u[f][level] += other;
-			if (core->parent[f] >= 0)
-				sums->given[f][PATTERN_LEVEL(pattern, core->parent[f])]
-						   [level] += other;
+			if (level != 0 && given >= 0)
+				sums->u_given[f][number][given][level] += other;
 		}
 	}
 	return likelihood;
@@ -267,14 +290,24 @@ EstimateU(EmProblem *problem, const Sums *sums, int f)
 	core->u[f][n - 1] = agreeing < 0.999 ? 1.0 - agreeing : 0.001;
 }
 
+/*
+ * The same by the level of another field; what is rarely seen is taken to be
+ * as without it.
+ */
 static void
 EstimateGiven(EmProblem *problem, const Sums *sums, int f)
 {
 	ModelCore *core = problem->core;
+	const int *parents = FieldParents(f);
 
-	for (int p = 1; p < LevelCount(core->parent[f]); p++)
-		Shares(f, sums->given[f][p], core->u[f], 5.0, LEAST_U,
-			   core->u_given[f][p]);
+	for (int i = 0; parents[i] >= 0; i++)
+		for (int p = 1; p < LevelCount(parents[i]); p++)
+		{
+			Shares(f, sums->m_given[f][i][p], core->m[f],
+				   2.0 * problem->experience, LEAST_M, core->m_given[f][i][p]);
+			Shares(f, sums->u_given[f][i][p], core->u[f], 5.0, LEAST_U,
+				   core->u_given[f][i][p]);
+		}
 }
 
 /*
@@ -310,8 +343,7 @@ Round(EmProblem *problem)
 		Shares(f, sums.h[f], experience_m, problem->experience, LEAST_M,
 			   core->h[f]);
 		EstimateU(problem, &sums, f);
-		if (core->parent[f] >= 0)
-			EstimateGiven(problem, &sums, f);
+		EstimateGiven(problem, &sums, f);
 		for (int l = 1; l < LevelCount(f); l++)
 			change = fmax(change, fabs(core->m[f][l] - before[l]));
 	}
@@ -329,8 +361,13 @@ EmEstimate(EmProblem *problem)
 	{
 		ExperienceLevels(f, core->m[f], core->u[f]);
 		memcpy(core->h[f], core->m[f], sizeof(core->h[f]));
-		for (int p = 0; p < MAX_LEVELS; p++)
-			memcpy(core->u_given[f][p], core->u[f], sizeof(core->u[f]));
+		for (int p = 0; p < MAX_PARENTS * MAX_LEVELS; p++)
+		{
+			memcpy(core->m_given[f][p / MAX_LEVELS][p % MAX_LEVELS],
+				   core->m[f], sizeof(core->m[f]));
+			memcpy(core->u_given[f][p / MAX_LEVELS][p % MAX_LEVELS],
+				   core->u[f], sizeof(core->u[f]));
+		}
 		if (f == FIELD_ORDER)
 			core->u[f][1] = core->u[f][2] = 1.0;
 	}

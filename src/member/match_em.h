@@ -43,12 +43,27 @@ typedef struct EmProblem
 	double log_likelihood; /* out: of the candidates, for tests */
 } EmProblem;
 
-/* Sort patterns and count them; items is overwritten. */
+/* Logarithms of the model, as patterns need them. */
+typedef struct EmLogs
+{
+	double one[FIELDS][MAX_LEVELS];
+	double two[FIELDS][MAX_LEVELS];
+	double one_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
+	double two_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
+	double household[FIELDS][MAX_LEVELS];
+	double prior;
+	double household_prior;
+} EmLogs;
+
+/* Count sorted patterns; items is overwritten. */
 extern void
 CountPatterns(uint64_t *items, int64_t n, double *counts, PatternCounts *out);
 extern void EmEstimate(EmProblem *problem);
-/* Probabilities of one person and one household. */
-extern void EmPosterior(const ModelCore *core, uint64_t pattern, double *match,
-						double *household);
+extern void EmTakeLogs(const ModelCore *core, EmLogs *logs);
+/* Probabilities of one person and one household; gives log2 of the
+ * likelihood of the pattern. */
+extern double
+EmClassify(const ModelCore *core, const EmLogs *logs, uint64_t pattern,
+		   double *match, double *household);
 
 #endif /* PG_RETAIL_MATCH_EM_H */

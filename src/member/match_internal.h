@@ -229,6 +229,12 @@ extern void CompareRows(const MatchRecords *records, uint32_t a, uint32_t b,
 extern uint64_t PackPattern(const Comparison *comparison);
 #define PATTERN_LEVEL(pattern, field) \
 	((int) ((pattern) >> ((field) *LEVEL_BITS) & 7))
+/*
+ * The fields that a field depends on, -1 at the end: the first of them that is
+ * known of both records counts.
+ */
+#define MAX_PARENTS 3
+extern const int *FieldParents(int field);
 /* Which frequencies and values an exact agreement of a field has. */
 extern int FieldFrequency(int field);
 
@@ -286,9 +292,9 @@ typedef struct ModelCore
 	double m[FIELDS][MAX_LEVELS];
 	double u[FIELDS][MAX_LEVELS];
 	double h[FIELDS][MAX_LEVELS];
-	/* u of a place by the level of the field that it depends on */
-	int32_t parent[FIELDS + 1]; /* -1: none */
-	double u_given[FIELDS][MAX_LEVELS][MAX_LEVELS];
+	/* m and u by the level of the field that this one depends on */
+	double m_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
+	double u_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
 	/* rows that have a value; share of agreements on values with so many rows
 	 * that are of different persons */
 	double n_filled[FREQUENCIES];
@@ -312,7 +318,8 @@ struct MatchModel
 	float log_m[FIELDS][MAX_LEVELS];
 	float log_u[FIELDS][MAX_LEVELS];
 	float log_h[FIELDS][MAX_LEVELS];
-	float log_u_given[FIELDS][MAX_LEVELS][MAX_LEVELS];
+	float log_m_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
+	float log_u_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
 	float log_prior;
 	float log_household;
 	float merge_weight;

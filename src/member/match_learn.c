@@ -19,8 +19,8 @@
 
 /* Beyond so many records keys are sampled. */
 #define SAMPLE_ROWS 50000
-#define SAMPLE_PAIRS 1000000
-#define RANDOM_PAIRS 400000
+#define SAMPLE_PAIRS 500000
+#define RANDOM_PAIRS 250000
 #define RANDOM_CHUNK 4096
 #define MAX_ENTRIES 8192
 #define EM_ROUNDS 100
@@ -81,13 +81,6 @@ FindFields(Learner *learner)
 		present[FIELD_ATTRIBUTE + i] = used[CELL_ATTRIBUTE + i] > 1;
 	for (int f = FIELD_PHONE; f <= FIELD_EXACT2; f++)
 		present[f] = records->values[SET_IDENTIFIER].n > 1;
-	/* places imply each other */
-	if (present[FIELD_CITY] && present[FIELD_POSTCODE])
-		learner->model->core.parent[FIELD_CITY] = FIELD_POSTCODE;
-	if (present[FIELD_REGION] &&
-		(present[FIELD_POSTCODE] || present[FIELD_CITY]))
-		learner->model->core.parent[FIELD_REGION] =
-			present[FIELD_POSTCODE] ? FIELD_POSTCODE : FIELD_CITY;
 }
 
 /* ---- samples of pairs ---- */
@@ -219,7 +212,7 @@ SampleRandom(Learner *learner)
 	int64_t n = learner->records->n;
 	int64_t all = n * (n - 1) / 2;
 
-	learner->n_random = all < RANDOM_PAIRS * 2 ? all : RANDOM_PAIRS;
+	learner->n_random = all < 2 * RANDOM_PAIRS ? all : RANDOM_PAIRS;
 	learner->random =
 		MemoryAlloc(&learner->memory, learner->n_random + 1, sizeof(uint64_t));
 	if (learner->random == NULL)
@@ -338,17 +331,21 @@ Estimate(Learner *learner)
 static MatchStatus
 JudgeSamples(Learner *learner)
 {
+	const ModelCore *core = &learner->model->core;
+	EmLogs logs;
+
 	learner->match =
 		MemoryAlloc(&learner->memory, learner->n_samples + 1, sizeof(float));
 	if (learner->match == NULL)
 		return MATCH_NO_MEMORY;
+	EmTakeLogs(core, &logs);
 	for (int64_t i = 0; i < learner->n_samples; i++)
 	{
 		double match;
 		double household;
 
-		EmPosterior(&learner->model->core, learner->samples[i].pattern, &match,
-					&household);
+		(void) EmClassify(core, &logs, learner->samples[i].pattern, &match,
+						  &household);
 		learner->match[i] = (float) match;
 	}
 	return MATCH_OK;

@@ -39,8 +39,6 @@ ModelCreate(const MatchMemory *hooks, const MatchSettings *settings)
 	core->n_types = settings->n_types;
 	core->n_sources = settings->n_sources;
 	core->n_attributes = settings->n_attributes;
-	for (int i = 0; i <= FIELDS; i++)
-		core->parent[i] = -1;
 	if (settings->n_types > 0)
 		memcpy(model->types, settings->types,
 			   (size_t) settings->n_types * sizeof(MatchType));
@@ -73,9 +71,14 @@ ModelDerive(MatchModel *model)
 			model->log_m[f][l] = l == 0 ? 0 : Log2(core->m[f][l]);
 			model->log_u[f][l] = l == 0 ? 0 : Log2(core->u[f][l]);
 			model->log_h[f][l] = l == 0 ? 0 : Log2(core->h[f][l]);
-			for (int p = 0; p < MAX_LEVELS; p++)
-				model->log_u_given[f][p][l] =
-					l == 0 ? 0 : Log2(core->u_given[f][p][l]);
+			for (int i = 0; i < MAX_PARENTS; i++)
+				for (int p = 0; p < MAX_LEVELS; p++)
+				{
+					model->log_m_given[f][i][p][l] =
+						l == 0 ? 0 : Log2(core->m_given[f][i][p][l]);
+					model->log_u_given[f][i][p][l] =
+						l == 0 ? 0 : Log2(core->u_given[f][i][p][l]);
+				}
 		}
 	model->log_prior = Log2(core->prior);
 	model->log_household = Log2(core->household_prior);
@@ -144,8 +147,8 @@ ExperienceLevels(int field, double *m, double *u)
 	static const double name_m[] = {0, .88, .06, .02, .015, .025};
 	static const double name_u[] = {0, .004, .004, .012, .08, .90};
 	static const double order_m[] = {0, .97, .03};
-	static const double birth_m[] = {0, .88, .06, .01, .025, .01, .015};
-	static const double birth_u[] = {0, .0001, .001, .001, .01, .03, .9579};
+	static const double birth_m[] = {0, .88, .06, .01, .015, .01, .01, .015};
+	static const double birth_u[] = {0, .0001, .001, .001, .004, .01, .02, .9639};
 	static const double equal_m[] = {0, .90, .10};
 	static const double gender_m[] = {0, .98, .02};
 	static const double gender_u[] = {0, .50, .50};
@@ -231,6 +234,14 @@ MatchModelDefault(const MatchMemory *hooks, const MatchSettings *settings,
 	{
 		ExperienceLevels(f, core->m[f], core->u[f]);
 		memcpy(core->h[f], core->m[f], sizeof(core->h[f]));
+		for (int i = 0; i < MAX_PARENTS; i++)
+			for (int p = 0; p < MAX_LEVELS; p++)
+			{
+				memcpy(core->m_given[f][i][p], core->m[f],
+					   sizeof(core->m[f]));
+				memcpy(core->u_given[f][i][p], core->u[f],
+					   sizeof(core->u[f]));
+			}
 		core->present[f] = 1;
 	}
 	for (int i = 0; i < MAX_LEVELS; i++)
@@ -319,9 +330,9 @@ MatchModelWrite(const MatchModel *model, void *bytes)
 }
 
 static bool
-LevelsAreGood(const double (*levels)[MAX_LEVELS])
+LevelsAreGood(const double (*levels)[MAX_LEVELS], int n)
 {
-	for (int f = 0; f < FIELDS; f++)
+	for (int f = 0; f < n; f++)
 		for (int l = 0; l < MAX_LEVELS; l++)
 			if (!(levels[f][l] >= 0.0 && levels[f][l] <= 1.0))
 				return false;
@@ -348,22 +359,17 @@ CoreIsGood(const ModelCore *core, size_t size)
 		!(core->household_prior >= 0.0 && core->household_prior < 1.0) ||
 		!(core->merge_probability > 0.0 && core->merge_probability < 1.0) ||
 		!(core->review_probability > 0.0 && core->review_probability < 1.0) ||
-		!LevelsAreGood(core->m) || !LevelsAreGood(core->u) ||
-		!LevelsAreGood(core->h))
+		!LevelsAreGood(core->m, FIELDS) || !LevelsAreGood(core->u, FIELDS) ||
+		!LevelsAreGood(core->h, FIELDS))
 		return false;
 	for (int i = 0; i < core->n_passes; i++)
 		if (core->passes[i] < 0 || core->passes[i] >= PassCount())
 			return false;
 	for (int f = 0; f < FIELDS; f++)
-	{
-		if (core->parent[f] < -1 || core->parent[f] >= FIELDS)
-			return false;
-		for (int p = 0; p < MAX_LEVELS; p++)
-			for (int l = 0; l < MAX_LEVELS; l++)
-				if (!(core->u_given[f][p][l] >= 0.0 &&
-					  core->u_given[f][p][l] <= 1.0))
-					return false;
-	}
+		for (int i = 0; i < MAX_PARENTS; i++)
+			if (!LevelsAreGood(core->m_given[f][i], MAX_LEVELS) ||
+				!LevelsAreGood(core->u_given[f][i], MAX_LEVELS))
+				return false;
 	for (int i = 0; i < FREQUENCIES; i++)
 	{
 		if (core->n_entries[i] < 0 || core->n_entries[i] > most ||

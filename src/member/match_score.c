@@ -35,34 +35,59 @@ IsHouseholdField(int field)
 }
 
 /*
- * log2 of the chance that two people agree like this.
+ * The first field that this one depends on and that is known; -1: none.
  */
-static float
-LogU(const MatchModel *model, const Comparison *c, int field)
+static int
+KnownParent(const Comparison *c, int field, int *number)
+{
+	const int *parents = FieldParents(field);
+
+	for (int i = 0; parents[i] >= 0; i++)
+		if (c->level[parents[i]] != 0)
+		{
+			*number = i;
+			return parents[i];
+		}
+	return -1;
+}
+
+/*
+ * log2 of the chances that one person's records, and two people's, agree like
+ * this.
+ */
+static void
+LogMU(const MatchModel *model, const Comparison *c, int field, float *m,
+	  float *u)
 {
 	int level = c->level[field];
-	int parent = model->core.parent[field];
-	float u = model->log_u[field][level];
 	float rarity = c->rarity[field];
+	int number;
+	int parent = KnownParent(c, field, &number);
 
-	if (parent >= 0 && c->level[parent] != 0)
+	*m = model->log_m[field][level];
+	*u = model->log_u[field][level];
+	if (parent >= 0)
 	{
-		/* when the postcode agrees, so does the city */
-		if (c->level[parent] <= 2 || level != LEVEL_EXACT || rarity > 0.0f)
-			return model->log_u_given[field][c->level[parent]][level];
-		return rarity;
+		int given = c->level[parent];
+
+		*m = model->log_m_given[field][number][given][level];
+		*u = model->log_u_given[field][number][given][level];
+		/* an address that agrees says more of the city than its rarity */
+		if (level == LEVEL_EXACT && rarity <= 0.0f &&
+			(field == FIELD_EMAIL || given > 2))
+			*u = rarity;
+		return;
 	}
 	if (rarity > 0.0f)
-		return u;
+		return;
 	if (level == LEVEL_EXACT)
-		return rarity;
-	if (level <= 3 && (field == FIELD_GIVEN || field == FIELD_SURNAME))
+		*u = rarity;
+	else if (level <= 3 && (field == FIELD_GIVEN || field == FIELD_SURNAME))
 	{
 		float shift = (rarity - model->log_u[field][LEVEL_EXACT]) * ALIKE_SHARE;
 
-		return u + (shift > 2.0f ? 2.0f : shift < -2.0f ? -2.0f : shift);
+		*u += shift > 2.0f ? 2.0f : shift < -2.0f ? -2.0f : shift;
 	}
-	return u;
 }
 
 static double
@@ -84,12 +109,13 @@ Weigh(const MatchModel *model, const Comparison *c)
 	for (int f = 0; f < FIELDS; f++)
 	{
 		int level = c->level[f];
+		float m;
 		float u;
 
 		if (level == 0)
 			continue;
-		u = LogU(model, c, f);
-		one += model->log_m[f][level];
+		LogMU(model, c, f, &m, &u);
+		one += m;
 		two += u;
 		household += IsHouseholdField(f) ? model->log_h[f][level] : u;
 	}
@@ -118,9 +144,13 @@ OnlyShareable(const MatchModel *model, const Comparison *c)
 	{
 		int level = c->level[f];
 
+		float m;
+		float u;
+
 		if (level == 0 || f == FIELD_ORDER)
 			continue;
-		if (model->log_m[f][level] <= LogU(model, c, f))
+		LogMU(model, c, f, &m, &u);
+		if (m <= u)
 			continue;
 		if (f != FIELD_PHONE && f != FIELD_EXACT2 && f != FIELD_GENDER &&
 			f != FIELD_REGION)
@@ -200,8 +230,14 @@ MatchScore(const MatchRecords *records, int64_t row_a, int64_t row_b,
 			continue;
 		field->field = f;
 		field->level = level;
-		field->bits =
-			level == 0 ? 0.0 : model->log_m[f][level] - LogU(model, &c, f);
+		if (level != 0)
+		{
+			float m;
+			float u;
+
+			LogMU(model, &c, f, &m, &u);
+			field->bits = m - u;
+		}
 		sum += field->bits;
 		evidence->n_fields++;
 	}

@@ -376,7 +376,7 @@ PrintErrors(const MatchRecords *set, const Record *records, int64_t n,
 	int wrong = 0;
 	int missing = 0;
 
-	for (int64_t i = 0; i < n && n <= 20000; i++)
+	for (int64_t i = 0; i < n && n <= 50000; i++)
 		for (int64_t j = i + 1; j < n; j++)
 		{
 			int together = result->persons[i] == result->persons[j];
