@@ -50,9 +50,9 @@ typedef enum CompareDateLevel
 	DATE_EQUAL = 1, /* both complete */
 	DATE_TYPO,		/* one digit, two neighbouring digits, day and month */
 	DATE_PARTIAL,	/* what both know agrees, but one is partial */
-	DATE_TWO_PARTS,	  /* two of year, month and day */
-	DATE_NEAR,		  /* two typos */
-	DATE_SAME_YEAR,	  /* not more than the year */
+	DATE_TWO_PARTS, /* two of year, month and day */
+	DATE_NEAR,		/* two typos */
+	DATE_SAME_YEAR, /* not more than the year */
 	DATE_DIFFERENT
 } CompareDateLevel;
 

@@ -6,8 +6,9 @@
  * Edges are taken in descending weight, ties by records; an edge joins the
  * clusters of its records unless a rule on the whole of both forbids it: a
  * person's cannot-link, two records of a de-duplicated source, contradictory
- * identifiers, size, or a mean weight between the two that speaks against it
- * (average linkage, so that no chain of lucky pairs joins strangers).  The
+ * identifiers, size, or evidence between the rest of the two that speaks
+ * against it (a kind of average linkage: no chain of lucky pairs joins
+ * strangers).  The
  * edges of one connected component never look at another, so what comes out
  * is a function of the component.
  *
@@ -22,11 +23,9 @@
 
 #define NOBODY UINT32_MAX
 /* Weights between clusters are cut to this: no single pair decides alone. */
-#define MEAN_CUT 15.0
+#define WEIGHT_CUT 15.0
 /* At most so many pairs between two clusters are compared. */
 #define MEAN_PAIRS 256
-/* Clusters join when the mean weight is at least this. */
-#define LEAST_MEAN 0.0
 #define CHECK_EDGES 65536
 
 typedef struct Clusters
@@ -103,6 +102,13 @@ SameSource(const Clusters *clusters, uint32_t a, uint32_t b)
 /*
  * Compare the members of two clusters, evenly spread when there are too many:
  * MATCH_RULE_WEIGHT when they may join.
+ *
+ * Every pair gives evidence e, its weight without the prior; the prior counts
+ * once.  Pairs are no independent witnesses, the records of one cluster being
+ * copies of one another, nor is one witness heard n times: n pairs that say
+ * the same count like the cube root of n.  How many pairs say anything is the
+ * participation ratio (sum |e|)^2 / sum e^2, so that pairs that have nothing
+ * in common to be compared by do not dilute the others.
  */
 static MatchRule
 CompareClusters(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
@@ -111,8 +117,11 @@ CompareClusters(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
 	uint64_t all = (uint64_t) clusters->size[a] * clusters->size[b];
 	uint64_t step = all > MEAN_PAIRS ? all / MEAN_PAIRS : 1;
 	uint64_t at = 0;
+	double prior = problem->model->log_prior;
 	double sum = 0.0;
-	int64_t n = 0;
+	double absolute = 0.0;
+	double squares = 0.0;
+	double witnesses;
 	uint32_t i = a;
 
 	do
@@ -133,15 +142,21 @@ CompareClusters(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
 					return MATCH_RULE_CONTRADICTION;
 				weight = Weigh(problem->model, &c);
 				(void) Judge(problem->model, &c, &weight, &rule);
-				sum += fmin(fmax(weight, -MEAN_CUT), MEAN_CUT);
-				n++;
+				weight = fmin(weight, WEIGHT_CUT) - prior;
+				sum += weight;
+				absolute += fabs(weight);
+				squares += weight * weight;
 			}
 			j = clusters->next[j];
 		} while (j != b);
 		i = clusters->next[i];
 	} while (i != a);
-	return sure || sum >= LEAST_MEAN * (double) n ? MATCH_RULE_WEIGHT
-												  : MATCH_RULE_CLUSTER;
+	if (sure || squares == 0.0)
+		return MATCH_RULE_WEIGHT;
+	witnesses = absolute * absolute / squares;
+	return prior + sum / witnesses * cbrt(witnesses) >= 0.0
+		? MATCH_RULE_WEIGHT
+		: MATCH_RULE_CLUSTER;
 }
 
 /*

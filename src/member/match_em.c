@@ -17,6 +17,10 @@
 /* The household class begins with this share of the prior of matches. */
 #define FIRST_HOUSEHOLDS 0.1
 #define CONVERGED 1e-6
+/* A pair that looks like a match has a key in common. */
+#define LIKELY 0.3
+/* At most so many times the matches among candidates are all matches. */
+#define MOST_UNSEEN 2.0
 
 typedef struct Sums
 {
@@ -26,7 +30,9 @@ typedef struct Sums
 	double u_seen[FIELDS][MAX_LEVELS]; /* candidates */
 	double m_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
 	double u_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
-	double matches;
+	double matches; /* among candidates, and likely ones of these */
+	double likely;
+	double unlikely; /* expected among random pairs that do not look it */
 	double households;
 	double others;
 } Sums;
@@ -171,6 +177,8 @@ SumPatterns(EmProblem *problem, Sums *sums)
 		likelihood +=
 			count * EmClassify(core, &logs, pattern, &match, &household);
 		sums->matches += count * match;
+		if (match >= LIKELY)
+			sums->likely += count * match;
 		sums->households += count * household;
 		for (int f = 0; f < FIELDS; f++)
 		{
@@ -202,6 +210,8 @@ SumPatterns(EmProblem *problem, Sums *sums)
 
 		(void) EmClassify(core, &logs, pattern, &match, &household);
 		other = problem->random.count[i] * (1.0 - match - household);
+		if (match < LIKELY)
+			sums->unlikely += problem->random.count[i] * match;
 		sums->others += other;
 		for (int f = 0; f < FIELDS; f++)
 		{
@@ -311,6 +321,24 @@ EstimateGiven(EmProblem *problem, const Sums *sums, int f)
 }
 
 /*
+ * Expected matches among all pairs.  Those that look it are candidates; of the
+ * others blocking misses many, but random pairs show how many there are.
+ */
+static double
+Matches(const EmProblem *problem, const Sums *sums)
+{
+	double candidates = sums->matches * problem->scale;
+	double all = sums->likely * problem->scale;
+
+	if (problem->random_pairs < 1.0)
+		return candidates;
+	all += sums->unlikely * problem->all_pairs / problem->random_pairs;
+	if (all > MOST_UNSEEN * candidates)
+		all = MOST_UNSEEN * candidates;
+	return all > candidates ? all : candidates;
+}
+
+/*
  * One round; gives how much the m's changed.
  */
 static double
@@ -321,8 +349,7 @@ Round(EmProblem *problem)
 	double change = 0.0;
 
 	problem->log_likelihood = SumPatterns(problem, &sums);
-	core->prior =
-		(sums.matches * problem->scale + 0.5) / (problem->all_pairs + 1.0);
+	core->prior = (Matches(problem, &sums) + 0.5) / (problem->all_pairs + 1.0);
 	if (core->prior > 0.5)
 		core->prior = 0.5;
 	if (problem->households)
@@ -363,10 +390,10 @@ EmEstimate(EmProblem *problem)
 		memcpy(core->h[f], core->m[f], sizeof(core->h[f]));
 		for (int p = 0; p < MAX_PARENTS * MAX_LEVELS; p++)
 		{
-			memcpy(core->m_given[f][p / MAX_LEVELS][p % MAX_LEVELS],
-				   core->m[f], sizeof(core->m[f]));
-			memcpy(core->u_given[f][p / MAX_LEVELS][p % MAX_LEVELS],
-				   core->u[f], sizeof(core->u[f]));
+			memcpy(core->m_given[f][p / MAX_LEVELS][p % MAX_LEVELS], core->m[f],
+				   sizeof(core->m[f]));
+			memcpy(core->u_given[f][p / MAX_LEVELS][p % MAX_LEVELS], core->u[f],
+				   sizeof(core->u[f]));
 		}
 		if (f == FIELD_ORDER)
 			core->u[f][1] = core->u[f][2] = 1.0;

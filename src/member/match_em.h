@@ -32,8 +32,9 @@ typedef struct EmProblem
 	ModelCore *core; /* present, m, u, h and priors: start and result */
 	PatternCounts candidates;
 	PatternCounts random;
-	double scale;	  /* pairs that a candidate stands for */
-	double all_pairs; /* of the records */
+	double scale;		 /* pairs that a candidate stands for */
+	double all_pairs;	 /* of the records */
+	double random_pairs; /* drawn */
 	/* pairs that agree exactly, and that have the field, among all */
 	double collisions[FIELDS];
 	double filled_pairs[FIELDS];
@@ -62,8 +63,7 @@ extern void EmEstimate(EmProblem *problem);
 extern void EmTakeLogs(const ModelCore *core, EmLogs *logs);
 /* Probabilities of one person and one household; gives log2 of the
  * likelihood of the pattern. */
-extern double
-EmClassify(const ModelCore *core, const EmLogs *logs, uint64_t pattern,
-		   double *match, double *household);
+extern double EmClassify(const ModelCore *core, const EmLogs *logs,
+						 uint64_t pattern, double *match, double *household);
 
 #endif /* PG_RETAIL_MATCH_EM_H */

@@ -315,6 +315,7 @@ Estimate(Learner *learner)
 				  &problem.random);
 	problem.scale = learner->scale;
 	problem.all_pairs = (double) records->n * (double) (records->n - 1) / 2.0;
+	problem.random_pairs = (double) learner->n_random;
 	problem.experience = EXPERIENCE;
 	problem.households = learner->model->core.present[FIELD_ADDRESS] ||
 		learner->model->core.present[FIELD_PHONE];

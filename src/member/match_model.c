@@ -148,7 +148,8 @@ ExperienceLevels(int field, double *m, double *u)
 	static const double name_u[] = {0, .004, .004, .012, .08, .90};
 	static const double order_m[] = {0, .97, .03};
 	static const double birth_m[] = {0, .88, .06, .01, .015, .01, .01, .015};
-	static const double birth_u[] = {0, .0001, .001, .001, .004, .01, .02, .9639};
+	static const double birth_u[] = {0,	   .0001, .001, .001,
+									 .004, .01,	  .02,	.9639};
 	static const double equal_m[] = {0, .90, .10};
 	static const double gender_m[] = {0, .98, .02};
 	static const double gender_u[] = {0, .50, .50};
@@ -237,10 +238,8 @@ MatchModelDefault(const MatchMemory *hooks, const MatchSettings *settings,
 		for (int i = 0; i < MAX_PARENTS; i++)
 			for (int p = 0; p < MAX_LEVELS; p++)
 			{
-				memcpy(core->m_given[f][i][p], core->m[f],
-					   sizeof(core->m[f]));
-				memcpy(core->u_given[f][i][p], core->u[f],
-					   sizeof(core->u[f]));
+				memcpy(core->m_given[f][i][p], core->m[f], sizeof(core->m[f]));
+				memcpy(core->u_given[f][i][p], core->u[f], sizeof(core->u[f]));
 			}
 		core->present[f] = 1;
 	}

@@ -52,7 +52,7 @@ typedef struct Interner
 void
 MatchSettingsDefault(MatchSettings *settings)
 {
-	*settings = (MatchSettings){.merge_probability = 0.6,
+	*settings = (MatchSettings){.merge_probability = 0.5,
 								.review_probability = 0.05,
 								.idle_days = 90,
 								.max_cluster = 100};

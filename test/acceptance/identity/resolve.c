@@ -20,6 +20,8 @@
  *	  -n P		add a typo to a field with probability P
  *	  -s N		seed
  *	  -t N		threads
+ *	  -c		print how many pairs of a weight are true
+ *	  -p P		merge at this probability
  *	  -x		identifiers as exact values (as when only hashes are kept)
  *
  * Copyright (c) 2026, pg_retail contributors
@@ -81,6 +83,8 @@ static struct
 	int one_source;
 	int full_name;
 	int exact;
+	int calibration;
+	double merge;
 	int threads;
 	uint64_t seed;
 } option = {.keep = 1.0, .threads = 2, .seed = 1};
@@ -389,6 +393,34 @@ PrintErrors(const MatchRecords *set, const Record *records, int64_t n,
 		}
 }
 
+/*
+ * Are weights what they say?  All pairs of a small set by weight.
+ */
+static void
+PrintCalibration(const MatchRecords *set, const Record *records, int64_t n)
+{
+	int64_t all[64] = {0};
+	int64_t same[64] = {0};
+
+	for (int64_t i = 0; i < n && n <= 20000; i++)
+		for (int64_t j = i + 1; j < n; j++)
+		{
+			MatchEvidence evidence;
+			int bin;
+
+			MatchScore(set, i, j, &evidence);
+			bin = (int) (evidence.weight + 32.0);
+			bin = bin < 0 ? 0 : bin > 63 ? 63 : bin;
+			all[bin]++;
+			same[bin] += records[i].entity == records[j].entity;
+		}
+	for (int i = 0; i < 64; i++)
+		if (same[i] > 0 || i > 24)
+			printf("weight %3d pairs %8lld true %6lld = %.3f\n", i - 32,
+				   (long long) all[i], (long long) same[i],
+				   all[i] > 0 ? (double) same[i] / (double) all[i] : 0.0);
+}
+
 static double
 Now(void)
 {
@@ -434,6 +466,8 @@ Run(const char *path)
 		for (int i = 0; i < 3; i++)
 			types[i].kind = MATCH_KIND_EXACT;
 	MatchSettingsDefault(&settings);
+	if (option.merge > 0.0)
+		settings.merge_probability = option.merge;
 	settings.types = types;
 	settings.n_types = 3;
 	settings.sources = match_sources;
@@ -511,6 +545,8 @@ Run(const char *path)
 			printf("source %s de-duplicated %d\n", sources[s],
 				   MatchModelDeduplicated(model, s));
 	}
+	if (option.calibration)
+		PrintCalibration(set, records, kept);
 	if (option.errors > 0)
 		PrintErrors(set, records, kept, result);
 	printf("%s\t%.5f\t%.5f\t%.5f\t%.2f", name, accuracy.precision,
@@ -570,6 +606,12 @@ main(int argc, char **argv)
 				break;
 			case 'f':
 				option.full_name = 1;
+				break;
+			case 'c':
+				option.calibration = 1;
+				break;
+			case 'p':
+				option.merge = atof(argv[++i]);
 				break;
 			case 'x':
 				option.exact = 1;
