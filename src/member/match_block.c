@@ -38,56 +38,86 @@ typedef enum Part
 	PART_WORDS,	 /* the two longest words */
 	PART_POSTCODE,
 	PART_CITY,
-	PART_ATTRIBUTE /* each, with its number */
+	PART_ATTRIBUTE, /* each, with its number */
+	PARTS
 } Part;
+
+_Static_assert(PARTS <= 32, "known parts are bits");
+
+/* Where the keys of a part are kept; names have two, attributes six, and
+ * those of identifiers as many as a pass may have. */
+static const int part_places[PARTS] = {[PART_NAME] = 0,
+									   [PART_SOUND] = 2,
+									   [PART_BEGINNING] = 4,
+									   [PART_NAMES] = 6,
+									   [PART_SOUNDS] = 7,
+									   [PART_BEGINNINGS] = 8,
+									   [PART_BIRTH] = 9,
+									   [PART_MONTH] = 10,
+									   [PART_YEAR] = 11,
+									   [PART_DAY] = 12,
+									   [PART_ADDRESS] = 13,
+									   [PART_STREET] = 14,
+									   [PART_WORDS] = 15,
+									   [PART_POSTCODE] = 16,
+									   [PART_CITY] = 17,
+									   [PART_ATTRIBUTE] = 18,
+									   [PART_IDENTIFIER] = 24,
+									   [PART_LOCAL] = 24 + MAX_PASS_KEYS,
+									   [PART_NEAR] = 24 + 2 * MAX_PASS_KEYS,
+									   [PART_HALF] = 24 + 3 * MAX_PASS_KEYS};
+
 
 typedef struct Pass
 {
 	const char *name;
 	Part parts[3];
+	bool loose; /* too common for many records */
 } Pass;
 
 /* The numbers are kept in models: new passes go to the end. */
 static const Pass passes[] = {
-	{"identifier", {PART_IDENTIFIER}},
-	{"name + birth date", {PART_NAME, PART_BIRTH}},
-	{"both names", {PART_NAMES}},
-	{"address", {PART_ADDRESS}},
-	{"local part or ending of an identifier", {PART_LOCAL}},
-	{"birth date + postcode", {PART_BIRTH, PART_POSTCODE}},
-	{"birth date + street", {PART_BIRTH, PART_STREET}},
-	{"birth date + city", {PART_BIRTH, PART_CITY}},
-	{"name sound + birth date", {PART_SOUND, PART_BIRTH}},
-	{"birth date", {PART_BIRTH}},
-	{"name + street", {PART_NAME, PART_STREET}},
-	{"name + postcode", {PART_NAME, PART_POSTCODE}},
-	{"both name sounds + year of birth", {PART_SOUNDS, PART_YEAR}},
-	{"both name beginnings + year of birth", {PART_BEGINNINGS, PART_YEAR}},
-	{"street + postcode", {PART_STREET, PART_POSTCODE}},
-	{"address words", {PART_WORDS}},
-	{"street", {PART_STREET}},
-	{"name + city", {PART_NAME, PART_CITY}},
-	{"name sound + month of birth", {PART_SOUND, PART_MONTH}},
-	{"name + day of birth", {PART_NAME, PART_DAY}},
-	{"both name sounds", {PART_SOUNDS}},
-	{"both name beginnings", {PART_BEGINNINGS}},
-	{"name + year of birth", {PART_NAME, PART_YEAR}},
-	{"name beginning + month of birth", {PART_BEGINNING, PART_MONTH}},
-	{"name sound + postcode", {PART_SOUND, PART_POSTCODE}},
-	{"identifier but one character", {PART_NEAR}},
-	{"half an identifier", {PART_HALF}},
-	{"name", {PART_NAME}},
-	{"postcode + month of birth", {PART_POSTCODE, PART_MONTH}},
-	{"city + month of birth", {PART_CITY, PART_MONTH}},
-	{"attribute + name", {PART_ATTRIBUTE, PART_NAME}},
-	{"attribute + birth date", {PART_ATTRIBUTE, PART_BIRTH}},
-	{"attribute + year of birth", {PART_ATTRIBUTE, PART_YEAR}},
-	{"attribute + postcode", {PART_ATTRIBUTE, PART_POSTCODE}},
-	{"month of birth", {PART_MONTH}},
-	{"name sound", {PART_SOUND}},
-	{"postcode", {PART_POSTCODE}},
-	{"city", {PART_CITY}},
-	{"day of birth + year", {PART_DAY, PART_YEAR}},
+	{"identifier", {PART_IDENTIFIER}, false},
+	{"name + birth date", {PART_NAME, PART_BIRTH}, false},
+	{"both names", {PART_NAMES}, false},
+	{"address", {PART_ADDRESS}, false},
+	{"local part or ending of an identifier", {PART_LOCAL}, false},
+	{"birth date + postcode", {PART_BIRTH, PART_POSTCODE}, false},
+	{"birth date + street", {PART_BIRTH, PART_STREET}, false},
+	{"birth date + city", {PART_BIRTH, PART_CITY}, false},
+	{"name sound + birth date", {PART_SOUND, PART_BIRTH}, false},
+	{"birth date", {PART_BIRTH}, false},
+	{"name + street", {PART_NAME, PART_STREET}, false},
+	{"name + postcode", {PART_NAME, PART_POSTCODE}, false},
+	{"both name sounds + year of birth", {PART_SOUNDS, PART_YEAR}, false},
+	{"both name beginnings + year of birth",
+	 {PART_BEGINNINGS, PART_YEAR},
+	 false},
+	{"street + postcode", {PART_STREET, PART_POSTCODE}, false},
+	{"address words", {PART_WORDS}, false},
+	{"street", {PART_STREET}, false},
+	{"name + city", {PART_NAME, PART_CITY}, false},
+	{"name sound + month of birth", {PART_SOUND, PART_MONTH}, false},
+	{"name + day of birth", {PART_NAME, PART_DAY}, false},
+	{"both name sounds", {PART_SOUNDS}, false},
+	{"both name beginnings", {PART_BEGINNINGS}, true},
+	{"name + year of birth", {PART_NAME, PART_YEAR}, true},
+	{"name beginning + month of birth", {PART_BEGINNING, PART_MONTH}, false},
+	{"name sound + postcode", {PART_SOUND, PART_POSTCODE}, false},
+	{"identifier but one character", {PART_NEAR}, true},
+	{"half an identifier", {PART_HALF}, true},
+	{"name", {PART_NAME}, true},
+	{"postcode + month of birth", {PART_POSTCODE, PART_MONTH}, false},
+	{"city + month of birth", {PART_CITY, PART_MONTH}, true},
+	{"attribute + name", {PART_ATTRIBUTE, PART_NAME}, false},
+	{"attribute + birth date", {PART_ATTRIBUTE, PART_BIRTH}, false},
+	{"attribute + year of birth", {PART_ATTRIBUTE, PART_YEAR}, true},
+	{"attribute + postcode", {PART_ATTRIBUTE, PART_POSTCODE}, false},
+	{"month of birth", {PART_MONTH}, true},
+	{"name sound", {PART_SOUND}, true},
+	{"postcode", {PART_POSTCODE}, true},
+	{"city", {PART_CITY}, true},
+	{"day of birth + year", {PART_DAY, PART_YEAR}, false},
 };
 
 int
@@ -192,6 +222,22 @@ IdentifierParts(const char *text, int length, uint32_t *parts)
 		parts[0] = Part32(6, text + length - 8, 8);
 }
 
+/*
+ * Pairs of neighbouring characters, hashed to 64 bits.
+ */
+static uint64_t
+Neighbours(const char *text, int length)
+{
+	uint64_t set = 0;
+
+	for (int i = 1; i < length; i++)
+		set |= UINT64_C(1) << (((uint32_t) (uint8_t) text[i - 1] * 31 +
+								(uint8_t) text[i]) *
+								   UINT32_C(0x9E3779B1) >>
+							   26);
+	return set;
+}
+
 void
 PrepareParts(MatchRecords *records, int set, uint32_t from, uint32_t to)
 {
@@ -207,6 +253,9 @@ PrepareParts(MatchRecords *records, int set, uint32_t from, uint32_t to)
 			AddressParts(values->text[value], values->length[value], parts);
 		else
 			IdentifierParts(values->text[value], values->length[value], parts);
+		if (values->neighbours != NULL)
+			values->neighbours[value] =
+				Neighbours(values->text[value], values->length[value]);
 		values->part[0][value] = parts[0];
 		values->part[1][value] = parts[1];
 	}
@@ -419,28 +468,64 @@ PartKeys(const MatchRecords *records, const Row *row, Part part, uint32_t *keys)
 	}
 }
 
-int
-PassKeys(const MatchRecords *records, uint32_t rank, int pass, uint32_t *keys)
+/*
+ * The keys of a part, computed when they are first asked for.
+ */
+static const uint32_t *
+KnownPart(const MatchRecords *records, RowParts *parts, Part part, int *n)
 {
-	const Row *row = &records->rows[rank];
-	const Part *parts = passes[pass].parts;
-	uint32_t first[MAX_PASS_KEYS];
-	uint32_t second[MAX_PASS_KEYS];
+	uint32_t *keys = &parts->keys[part_places[part]];
+
+	if (!(parts->known >> part & 1))
+	{
+		parts->known |= UINT32_C(1) << part;
+		parts->n[part] = (uint8_t) PartKeys(
+			records, &records->rows[parts->rank], part, keys);
+	}
+	*n = parts->n[part];
+	return keys;
+}
+
+void
+RowPartsBegin(RowParts *parts, uint32_t rank)
+{
+	parts->rank = rank;
+	parts->known = 0;
+}
+
+int
+PassKeysOf(const MatchRecords *records, RowParts *parts, int pass,
+		   uint32_t *keys)
+{
+	const Part *of_pass = passes[pass].parts;
+	const uint32_t *first;
+	const uint32_t *second;
 	int n_first;
 	int n_second;
 	int n = 0;
 
-	if (parts[1] == PART_NONE)
-		return PartKeys(records, row, parts[0], keys);
-	/* the second part is the cheaper one to look at */
-	n_second = PartKeys(records, row, parts[1], second);
-	if (n_second == 0)
+	first = KnownPart(records, parts, of_pass[0], &n_first);
+	if (n_first == 0)
 		return 0;
-	n_first = PartKeys(records, row, parts[0], first);
+	if (of_pass[1] == PART_NONE)
+	{
+		memcpy(keys, first, (size_t) n_first * sizeof(uint32_t));
+		return n_first;
+	}
+	second = KnownPart(records, parts, of_pass[1], &n_second);
 	for (int i = 0; i < n_first; i++)
 		for (int j = 0; j < n_second; j++)
 			n = Push(keys, n, Fold(MatchMix(first[i], second[j])));
 	return n;
+}
+
+int
+PassKeys(const MatchRecords *records, uint32_t rank, int pass, uint32_t *keys)
+{
+	RowParts parts;
+
+	RowPartsBegin(&parts, rank);
+	return PassKeysOf(records, &parts, pass, keys);
 }
 
 static bool
@@ -478,6 +563,12 @@ PartUsable(const MatchRecords *records, Part part)
 		default:
 			return records->settings.n_attributes > 0;
 	}
+}
+
+bool
+PassIsLoose(int pass)
+{
+	return passes[pass].loose;
 }
 
 bool

@@ -464,15 +464,51 @@ SameTime(const Identifier *a, const Identifier *b, int idle_days)
 }
 
 static int
+Bits(uint64_t set)
+{
+#ifdef __GNUC__
+	return __builtin_popcountll(set);
+#else
+	int n = 0;
+
+	for (; set != 0; set &= set - 1)
+		n++;
+	return n;
+#endif
+}
+
+/*
+ * Have two values so few pairs of neighbouring characters in common that they
+ * need not be compared?  Two edits leave six in ten of a long value.
+ */
+static bool
+Unlike(const Values *values, uint32_t a, uint32_t b)
+{
+	uint64_t of_a = values->neighbours[a];
+	uint64_t of_b = values->neighbours[b];
+	int n_a = Bits(of_a);
+	int n_b = Bits(of_b);
+
+	return 5 * Bits(of_a & of_b) < 2 * (n_a < n_b ? n_a : n_b);
+}
+
+static int
 IdentifierLevel(const Values *values, MatchKind kind, uint32_t a, uint32_t b)
 {
-	const char *text_a = values->text[a];
-	const char *text_b = values->text[b];
-	int n_a = values->length[a];
-	int n_b = values->length[b];
+	const char *text_a;
+	const char *text_b;
+	int n_a;
+	int n_b;
 
 	if (a == b)
 		return LEVEL_EXACT;
+	if ((kind == MATCH_KIND_PHONE || kind == MATCH_KIND_EMAIL) &&
+		Unlike(values, a, b))
+		return kind == MATCH_KIND_PHONE ? 4 : 5;
+	text_a = values->text[a];
+	text_b = values->text[b];
+	n_a = values->length[a];
+	n_b = values->length[b];
 	switch (kind)
 	{
 		case MATCH_KIND_PHONE:
@@ -580,6 +616,8 @@ AddressLevel(const Values *values, uint32_t a, uint32_t b)
 		return 0;
 	if (a == b)
 		return LEVEL_EXACT;
+	if (Unlike(values, a, b))
+		return 5;
 	similarity = AddressSimilarity(values->text[a], values->length[a],
 								   values->text[b], values->length[b]);
 	return similarity >= 0.85 ? 2

@@ -139,8 +139,9 @@ typedef struct Values
 	float *rarity[2];	/* bound: log2 of the chance that another person has
 						 * the value */
 	uint32_t *part[2];	/* what blocking keys are made of, see match_block.c */
-	CompareDate *date;	/* birth */
-	uint8_t *shared;	/* bound: identifiers that too many share */
+	uint64_t *neighbours; /* which pairs of neighbouring characters it has */
+	CompareDate *date;	  /* birth */
+	uint8_t *shared;	  /* bound: identifiers that too many share */
 } Values;
 
 struct MatchRecords
@@ -248,9 +249,22 @@ extern int PassCount(void);
 extern const char *PassName(int pass);
 /* Is there anything in this set that the pass could use? */
 extern bool PassUsable(const MatchRecords *records, int pass);
+/* Only for few records? */
+extern bool PassIsLoose(int pass);
 /* Keys of one pass, distinct, without 0; returns how many. */
 extern int
 PassKeys(const MatchRecords *records, uint32_t rank, int pass, uint32_t *keys);
+/* What the keys of one record are made of, for several passes. */
+typedef struct RowParts
+{
+	uint32_t rank;
+	uint32_t known; /* bits of the parts that are computed */
+	uint8_t n[32];
+	uint32_t keys[24 + 4 * MAX_PASS_KEYS];
+} RowParts;
+extern void RowPartsBegin(RowParts *parts, uint32_t rank);
+extern int PassKeysOf(const MatchRecords *records, RowParts *parts, int pass,
+					  uint32_t *keys);
 /* Compute what the keys are made of, for values [from, to) of a set. */
 extern void
 PrepareParts(MatchRecords *records, int set, uint32_t from, uint32_t to);

@@ -18,7 +18,11 @@
 #include <string.h>
 
 /* Beyond so many records keys are sampled. */
-#define SAMPLE_ROWS 50000
+#define SAMPLE_ABOVE 50000
+/* ... so that about so many are left. */
+#define SAMPLE_ROWS 20000
+/* Then a pass whose records are mostly in blocks too large is none. */
+#define MOST_LOST 0.3
 #define SAMPLE_PAIRS 500000
 #define RANDOM_PAIRS 250000
 #define RANDOM_CHUNK 4096
@@ -137,19 +141,25 @@ SamplePairs(Learner *learner)
 	MatchStatus status;
 
 	pairs->records = records;
-	while (records->n >> pairs->sample > SAMPLE_ROWS)
-		pairs->sample++;
+	if (records->n > SAMPLE_ABOVE)
+		while (records->n >> pairs->sample > SAMPLE_ROWS)
+			pairs->sample++;
 	core->block_limit =
 		(int32_t) (records->n < 10000		 ? 2000
 					   : records->n > 100000 ? 200
 											 : 20000000 / records->n);
 	pairs->block_limit = core->block_limit;
 	for (int pass = 0; pass < PassCount(); pass++)
-		if (PassUsable(records, pass))
+		if (PassUsable(records, pass) &&
+			!(pairs->sample > 0 && PassIsLoose(pass)))
 			pairs->passes[pairs->n_passes++].pass = pass;
 	status = PairsOpen(&learner->memory, pairs, learner->run);
 	if (status != MATCH_OK)
 		return status;
+	for (int p = 0; p < pairs->n_passes && pairs->sample > 0; p++)
+		if ((double) pairs->passes[p].n_lost >
+			MOST_LOST * (double) pairs->passes[p].n_entries)
+			pairs->passes[p].active = false;
 	LimitPasses(pairs, SAMPLE_PAIRS);
 	status = PairsVisit(&learner->memory, pairs, TakeSample, learner,
 						sizeof(Sample), learner->run);

@@ -60,11 +60,14 @@ KeysOfRows(void *context, int64_t chunk, int worker)
 	int64_t *counts = &work->counts[chunk * pairs->n_passes];
 	int64_t end = (chunk + 1) * CHUNK_ROWS;
 	uint32_t keys[MAX_PASS_KEYS];
+	RowParts parts;
 
 	(void) worker;
 	if (end > pairs->records->n)
 		end = pairs->records->n;
 	for (int64_t i = chunk * CHUNK_ROWS; i < end; i++)
+	{
+		RowPartsBegin(&parts, (uint32_t) i);
 		for (int p = 0; p < pairs->n_passes; p++)
 		{
 			PairPass *pass = &pairs->passes[p];
@@ -72,15 +75,14 @@ KeysOfRows(void *context, int64_t chunk, int worker)
 			int n;
 
 			if (pairs->keys == NULL)
-				n = PassKeys(pairs->records, (uint32_t) i, pass->pass, keys);
+				n = PassKeysOf(pairs->records, &parts, pass->pass, keys);
 			else
 			{
 				of_pass = &pairs->keys[i * pairs->n_slots + pass->first_slot];
 				n = pass->n_slots;
 				if (!work->fill)
 				{
-					n = PassKeys(pairs->records, (uint32_t) i, pass->pass,
-								 keys);
+					n = PassKeysOf(pairs->records, &parts, pass->pass, keys);
 					for (int k = 0; k < pass->n_slots; k++)
 						of_pass[k] = k < n && Wanted(pairs, pass->pass, keys[k])
 							? keys[k]
@@ -100,6 +102,7 @@ KeysOfRows(void *context, int64_t chunk, int worker)
 				counts[p]++;
 			}
 		}
+	}
 }
 
 /*
@@ -313,14 +316,16 @@ static void
 AllKeys(const Pairs *pairs, uint32_t rank, uint32_t *keys)
 {
 	uint32_t of_pass[MAX_PASS_KEYS];
+	RowParts parts;
 
+	RowPartsBegin(&parts, rank);
 	for (int p = 0; p < pairs->n_passes; p++)
 	{
 		const PairPass *pass = &pairs->passes[p];
 		int n = 0;
 
 		if (pass->active)
-			n = PassKeys(pairs->records, rank, pass->pass, of_pass);
+			n = PassKeysOf(pairs->records, &parts, pass->pass, of_pass);
 		for (int i = 0; i < pass->n_slots; i++)
 			keys[pass->first_slot + i] = i < n ? of_pass[i] : 0;
 	}
@@ -348,6 +353,10 @@ VisitBlock(Visit *visit, int64_t task, int p, const uint64_t *block,
 			AllKeys(pairs, (uint32_t) block[i], local + i * pairs->n_slots);
 		keys = local;
 	}
+#ifdef __GNUC__
+	for (int64_t i = 0; i < size; i++)
+		__builtin_prefetch(&pairs->records->rows[(uint32_t) block[i]]);
+#endif
 	for (int64_t i = 0; i < size; i++)
 		for (int64_t j = i + 1; j < size; j++)
 		{

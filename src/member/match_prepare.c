@@ -526,6 +526,14 @@ PrepareAllParts(Interner *interner, const MatchRun *run)
 				return MATCH_NO_MEMORY;
 			values->part[i][0] = 0;
 		}
+		if (set != SET_NAME)
+		{
+			values->neighbours =
+				MemoryAlloc(&records->memory, values->n, sizeof(uint64_t));
+			if (values->neighbours == NULL)
+				return MATCH_NO_MEMORY;
+			values->neighbours[0] = 0;
+		}
 		interner->first_task[set + 1] +=
 			((int64_t) values->n - 1 + TASK_ROWS - 1) / TASK_ROWS;
 	}

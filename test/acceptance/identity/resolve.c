@@ -21,6 +21,7 @@
  *	  -s N		seed
  *	  -t N		threads
  *	  -c		print how many pairs of a weight are true
+ *	  -u		seconds of all threads, not of the clock
  *	  -p P		merge at this probability
  *	  -x		identifiers as exact values (as when only hashes are kept)
  *
@@ -84,6 +85,7 @@ static struct
 	int full_name;
 	int exact;
 	int calibration;
+	int cpu;
 	double merge;
 	int threads;
 	uint64_t seed;
@@ -426,7 +428,8 @@ Now(void)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(option.cpu ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC,
+				  &time);
 	return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
 }
 
@@ -609,6 +612,9 @@ main(int argc, char **argv)
 				break;
 			case 'c':
 				option.calibration = 1;
+				break;
+			case 'u':
+				option.cpu = 1;
 				break;
 			case 'p':
 				option.merge = atof(argv[++i]);
