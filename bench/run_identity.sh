@@ -46,7 +46,7 @@ forget() {
 resolve() {
 	sql -F ' ' <<-'SQL'
 		SELECT clock_timestamp() AS t0 \gset
-		SELECT retail.run_resolution(now(), true, false) \g /dev/null
+		SELECT retail.run_resolution(now(), true, true, false) \g /dev/null
 		SELECT clock_timestamp() AS t1 \gset
 		SELECT pg_read_file('/proc/self/status') AS status \gset
 		SELECT round(extract(epoch FROM :'t1'::timestamptz - :'t0'), 3), ((regexp_match(:'status', 'VmHWM:\s+(\d+)'))[1]::int - (regexp_match(:'status', 'RssShmem:\s+(\d+)'))[1]::int) / 1024;
@@ -85,7 +85,7 @@ batch() {
 online() {
 	local clients run begin
 	begin=$(date +%s.%N)
-	sql -c "SELECT retail.run_resolution(now(), true, true)" >&2
+	sql -c "SELECT retail.run_resolution(now(), true, true, true)" >&2
 	awk -v b="$begin" -v e="$(date +%s.%N)" 'BEGIN { print e - b }' | figure identity.keyed s "nothing (run_resolution() with the keys for upsert_account())"
 	sql -c "VACUUM ANALYZE retail.match_key" -c "VACUUM ANALYZE retail.member_link" >&2
 	for clients in 2 8; do

@@ -11,25 +11,44 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'retail_write_m
 COMMENT ON FUNCTION retail.write_match_keys(timestamptz) IS
 'Internal: writes the keys of all accounts by the active model in place of those in match_key; returns how many. The caller holds the lock of resolutions. Raises RT005 without an active model.';
 
-CREATE FUNCTION retail.run_resolution(as_of timestamptz, learn boolean, make_keys boolean) RETURNS text
+CREATE FUNCTION retail.resolve_some(account_ids bigint[], as_of timestamptz) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'retail_resolve_some';
+COMMENT ON FUNCTION retail.resolve_some(bigint[], timestamptz) IS
+'Internal: makes the keys of some accounts, finds out whose they are as upsert_account() does, and notes the model. The caller holds the lock of resolutions. Raises RT060.';
+
+CREATE FUNCTION retail.unresolved_accounts() RETURNS bigint[]
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+	SELECT coalesce(array_agg(a.account_id ORDER BY a.account_id), '{}') FROM retail.account a, retail.match_model m
+	WHERE m.state = 'active' AND a.erased_at IS NULL AND (a.keyed_model = -1 OR (a.account_id > m.keyed_through AND a.keyed_model IS DISTINCT FROM m.model_id))
+$$;
+COMMENT ON FUNCTION retail.unresolved_accounts() IS 'Internal: the accounts that were copied in, or must be looked at again, since the last resolution by the active model.';
+
+CREATE FUNCTION retail.run_resolution(as_of timestamptz, whole boolean, learn boolean, make_keys boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
+	accounts CONSTANT float8 := (SELECT c.reltuples FROM pg_class c WHERE c.oid = 'retail.account'::regclass);
 	known record;
 	done record;
-	n bigint;
+	fresh bigint[];
+	before bigint;
 BEGIN
 	PERFORM retail.check_time(as_of, 'as_of');
 	as_of := retail.effective_time(as_of);
 	PERFORM retail.lock_members(true);
 	SELECT m.learned_from, m.keyed_through, m.model_id INTO known FROM retail.match_model m WHERE m.state = 'active';
-	IF learn IS NULL THEN		-- anew when there is twice as much to learn from
-		learn := known.model_id IS NULL OR (SELECT c.reltuples FROM pg_class c WHERE c.oid = 'retail.account'::regclass) > 2 * known.learned_from + 1000;
+	-- anew when there is twice as much to learn from
+	learn := coalesce(learn, known.model_id IS NULL OR accounts > 2 * known.learned_from + 1000);
+	fresh := retail.unresolved_accounts();
+	-- A whole run takes as long as some ten thousand accounts one by one.
+	whole := learn OR known.model_id IS NULL OR known.keyed_through = 0 OR coalesce(whole, cardinality(fresh) > 100 + accounts / 100);
+	IF NOT whole THEN
+		before := (SELECT coalesce(max(c.member_change_id), 0) FROM retail.member_change c);
+		PERFORM retail.resolve_some(fresh, as_of);
+		SELECT count(*) FILTER (WHERE c.kind = 'merge') AS merged, count(*) FILTER (WHERE c.kind = 'split') AS split INTO done FROM retail.member_change c WHERE c.member_change_id > before;
+		RETURN format('%s accounts are new or changed: %s accounts merged, %s split', cardinality(fresh), done.merged, done.split);
 	END IF;
-	n := coalesce(known.keyed_through, 0);
-	make_keys := coalesce(make_keys, learn OR n = 0 OR EXISTS (SELECT FROM retail.account a WHERE a.account_id > n AND a.keyed_model IS DISTINCT FROM known.model_id AND a.erased_at IS NULL)
-		OR EXISTS (SELECT FROM retail.account a WHERE a.keyed_model = -1));
-	SELECT * INTO done FROM retail.resolve_accounts(as_of, learn, make_keys);
+	SELECT * INTO done FROM retail.resolve_accounts(as_of, learn, coalesce(make_keys, learn OR known.keyed_through = 0 OR fresh <> '{}'));
 	IF done.keys > 0 THEN		-- what block_identifier() had asked for is done
 		UPDATE retail.account a SET keyed_model = NULL WHERE a.keyed_model = -1;
 	END IF;
@@ -39,16 +58,16 @@ BEGIN
 		|| CASE WHEN done.keys > 0 THEN format(', %s keys written', done.keys) ELSE '' END
 		|| CASE WHEN done.exceptions > 0 THEN format(', %s accounts with exceptions', done.exceptions) ELSE '' END;
 END $$;
-COMMENT ON FUNCTION retail.run_resolution(timestamptz, boolean, boolean) IS
-'Finds out which of all accounts are one person, in one transaction: by the active model, or by one learned from the accounts (learn; null: when there is none, or twice as many accounts as it was learned from). Writes only what is different from before: member_link with a row of member_change each, match_review, account_exception. What people decided (match_constraint, decide_review()) holds. Numbers of members are stable from run to run. make_keys writes match_key anew, where upsert_account() looks (null: when the model is new or accounts were copied in). upsert_account() waits meanwhile. See retail_bi.job_progress. Can be cancelled and repeated at any time. Raises RT014.';
+COMMENT ON FUNCTION retail.run_resolution(timestamptz, boolean, boolean, boolean) IS
+'Finds out which accounts are one person, in one transaction: all of them (whole), or only those that were copied in or changed since (not whole; null: all when they are more than one in a hundred). By the active model, or by one learned from the accounts (learn; null: when there is none, or twice as many accounts as it was learned from). Writes only what is different from before: member_link with a row of member_change each, match_review, account_exception. What people decided (match_constraint, decide_review()) holds. Numbers of members are stable from run to run. make_keys writes match_key anew, where upsert_account() looks (null: when the model is new or accounts were copied in). upsert_account() waits meanwhile. See retail_bi.job_progress. Can be cancelled and repeated at any time. Raises RT014.';
 
 -- The task.
 CREATE FUNCTION retail.run_resolution(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT retail.run_resolution($1, NULL, NULL)
+	SELECT retail.run_resolution($1, NULL, NULL, NULL)
 $$;
 COMMENT ON FUNCTION retail.run_resolution(timestamptz) IS
-'run_resolution(as_of, null, null): resolves all accounts, learning and making keys where that is called for. Task resolution, not enabled at first: upsert_account() resolves what comes one by one. Raises RT014.';
+'run_resolution(as_of, null, null, null): resolves what is new, or all accounts where that is called for. Task resolution, not enabled at first: upsert_account() resolves what comes one by one. Raises RT014.';
 
 CREATE FUNCTION retail.run_match_keys(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
@@ -60,4 +79,4 @@ END $$;
 COMMENT ON FUNCTION retail.run_match_keys(timestamptz) IS
 'Writes match_key anew for all accounts, also those that were copied in, by the active model; run_resolution() does so itself when it must. upsert_account() waits meanwhile. Can be repeated. Raises RT005 without an active model, RT014.';
 
-GRANT EXECUTE ON FUNCTION retail.run_resolution(timestamptz), retail.run_resolution(timestamptz, boolean, boolean), retail.run_match_keys(timestamptz) TO retail_admin;
+GRANT EXECUTE ON FUNCTION retail.run_resolution(timestamptz), retail.run_resolution(timestamptz, boolean, boolean, boolean), retail.run_match_keys(timestamptz) TO retail_admin;

@@ -91,7 +91,8 @@ is($node->safe_psql('shop', q{SELECT count(*) FROM retail.member_link l WHERE NO
 	WHERE c.account_id = l.account_id AND c.to_member_id = l.member_id AND c.kind = 'merge' AND c.partner_id IS NOT NULL AND c.evidence ? 'prior')}), '0', 'every link has its reason');
 is($node->safe_psql('shop', 'SELECT count(*) FROM retail.account a WHERE NOT EXISTS (SELECT FROM retail.match_key k WHERE k.account_id = a.account_id)') < $accounts / 50, 1, 'nearly every account has keys');
 
-like($node->safe_psql('shop', 'SELECT retail.run_resolution()'), qr/: 0 accounts merged, 0 split, 0 reviews opened, 0 closed$/, 'the next run finds nothing to do');
+like($node->safe_psql('shop', 'SELECT retail.run_resolution(now(), true, false, NULL)'), qr/: 0 accounts merged, 0 split, 0 reviews opened, 0 closed$/, 'the next run finds nothing to do');
+is($node->safe_psql('shop', 'SELECT retail.run_resolution()'), '0 accounts are new or changed: 0 accounts merged, 0 split', '... nor does one of what is new');
 is($node->safe_psql('shop', 'SELECT public.written()'), $written, '... and writes nothing');
 
 # The same from nothing, with another number of threads and by a model learned anew, while another run wants to begin.
@@ -100,26 +101,37 @@ my @both = (start_run(), start_run());
 finish_run($_) for @both;
 is(scalar(grep { ${ $_->{out} } =~ /0 accounts merged, 0 split/ } @both), 1, 'of two runs at once the second finds the work done');
 is($node->safe_psql('shop', 'SELECT public.who()'), $who, 'numbers of members are the same from run to run');
-$node->safe_psql('shop', 'SET pg_retail.resolution_threads = 1; SELECT retail.run_resolution(now(), true, true)');
+$node->safe_psql('shop', 'SET pg_retail.resolution_threads = 1; SELECT retail.run_resolution(now(), true, true, true)');
 is($node->safe_psql('shop', 'SELECT public.who()'), $who, '... and with one thread');
 
 # ---- what people decide, and what changes ------------------------------------------------------------------------------------------------
 
 my ($a, $b) = split /\|/, $node->safe_psql('shop', 'SELECT member_id, account_id FROM retail.member_link ORDER BY account_id LIMIT 1');
 $node->safe_psql('shop', "INSERT INTO retail.match_constraint (account_a, account_b, kind, decided_at, actor) VALUES ($a, $b, 'cannot_link', now(), 'test')");
-like($node->safe_psql('shop', 'SELECT retail.run_resolution()'), qr/ 1 split, /, 'who is told apart by a person is split');
+my $whole = 'SELECT retail.run_resolution(now(), true, false, NULL)';
+like($node->safe_psql('shop', $whole), qr/ 1 split, /, 'who is told apart by a person is split');
 is($node->safe_psql('shop', "SELECT retail.member_of($b), (SELECT kind || ' ' || rule FROM retail.member_change WHERE account_id = $b ORDER BY member_change_id DESC LIMIT 1)"),
 	"$b|split resolution", '... is a member again, and it is written down');
 $node->safe_psql('shop', 'DELETE FROM retail.match_constraint');
-$node->safe_psql('shop', 'SELECT retail.run_resolution()');
+$node->safe_psql('shop', $whole);
 is($node->safe_psql('shop', 'SELECT public.who()'), $who, '... and back when that is taken back');
+
+# What is copied in later is resolved by itself, to what a run over all finds.
+$node->safe_psql('shop', q{INSERT INTO retail.account (account_id, source_id, external_id, full_name, birth_date, gender, address, city, region, postcode)
+	SELECT 1000000 + account_id, source_id, 'copy' || external_id, full_name, birth_date, gender, address, city, region, postcode FROM retail.account WHERE account_id % 40 = 0;
+INSERT INTO retail.identifier (account_id, type, value, verified) SELECT 1000000 + account_id, type, value, verified FROM retail.identifier WHERE account_id % 40 = 0;
+ANALYZE retail.account});
+like($node->safe_psql('shop', 'SELECT retail.run_resolution()'), qr/^37 accounts are new or changed: \d+ accounts merged, 0 split$/, 'accounts that were copied in are resolved by themselves');
+is($node->safe_psql('shop', 'SELECT retail.run_resolution()'), '0 accounts are new or changed: 0 accounts merged, 0 split', '... once');
+like($node->safe_psql('shop', $whole), qr/: 0 accounts merged, 0 split/, '... to what a run over all finds');
+$node->safe_psql('shop', 'DELETE FROM retail.identifier WHERE account_id > 1000000; DELETE FROM retail.member_link WHERE account_id > 1000000; DELETE FROM retail.account WHERE account_id > 1000000');
 
 # A poisoned account does not stop the others.
 $node->safe_psql('shop', "INSERT INTO retail.identifier (account_id, type, value) SELECT $b, 'device', 'd' || i FROM generate_series(1, 500) i");
 $node->safe_psql('shop', "UPDATE retail.account SET full_name = E'\\U0001F600\\u0007' || repeat('x', 20000), birth_date = '9999-99-99' WHERE account_id = $a");
-like($node->safe_psql('shop', 'SELECT retail.run_resolution()'), qr/, 1 accounts with exceptions$/, 'an account with too many identifiers is an exception');
+like($node->safe_psql('shop', $whole), qr/, 1 accounts with exceptions$/, 'an account with too many identifiers is an exception');
 is($node->safe_psql('shop', 'SELECT account_id, sqlstate FROM retail.account_exception'), "$b|54000", '... with the reason');
-unlike($node->safe_psql('shop', 'SELECT retail.run_resolution()'), qr/exceptions/, '... told once');
+unlike($node->safe_psql('shop', $whole), qr/exceptions/, '... told once');
 
 no_crash_ok($node);
 $node->stop('fast');
