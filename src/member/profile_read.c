@@ -20,6 +20,7 @@
 #include "pgtime.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -107,9 +108,15 @@ static RetailStatement read_orders[2] = {
 	 NULL,
 	 true}};
 
+/* Of everybody the SKU, which is looked up in memory; of some its category. */
 static RetailStatement read_lines[2] = {
 	{LINE_COLUMNS, 0, {0}},
-	{LINE_COLUMNS " AND l.order_id = ANY ($1)", 1, {INT8ARRAYOID}, NULL, true}};
+	{"SELECT l.order_id, k.category_id FROM retail.order_line l JOIN retail.sku k ON k.sku_id = l.sku_id"
+	 " WHERE l.quantity - l.cancelled - l.returned > 0 AND l.order_id = ANY ($1) AND k.category_id IS NOT NULL",
+	 1,
+	 {INT8ARRAYOID},
+	 NULL,
+	 true}};
 
 static RetailStatement read_events[2] = {
 	{EVENT_COLUMNS "e.account_id IS NOT NULL AND e.happened_at <= $1",
@@ -155,6 +162,24 @@ ProfileArrayAdd(ProfileArray *array)
 			: repalloc_huge(array->items, array->room * array->size);
 	}
 	return (char *) array->items + array->size * array->n++;
+}
+
+/*
+ * From here on plans are made for few rows, which are found by indexes.  A plan
+ * that was kept since the tables were small would read them whole.  Returns
+ * the level for AtEOXact_GUC().
+ */
+int
+ProfileByIndex(void)
+{
+	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin",
+									   "enable_mergejoin"};
+	int level = NewGUCNestLevel();
+
+	for (size_t i = 0; i < lengthof(ways); i++)
+		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return level;
 }
 
 typedef void (*RowHandler)(ProfileRun *run, TupleTableSlot *slot);
@@ -614,8 +639,7 @@ TakeLine(ProfileRun *run, TupleTableSlot *slot)
 	ProfilePurchase key = {.order_id = INT64(slot, 0)};
 	ProfilePurchase *purchases = run->purchases.items;
 	ProfilePurchase *purchase = NULL;
-	int64 sku_id = INT64(slot, 1);
-	ProfileSku *sku;
+	int64 category_id = INT64(slot, 1);
 	float weight;
 
 	/* Lines of an order follow each other. */
@@ -628,11 +652,18 @@ TakeLine(ProfileRun *run, TupleTableSlot *slot)
 	if (purchase == NULL)
 		return;
 	run->last_order = (int32) (purchase - purchases);
-	sku = hash_search(run->skus, &sku_id, HASH_FIND, NULL);
+	if (run->all)
+	{
+		ProfileSku *sku = hash_search(run->skus, &category_id, HASH_FIND, NULL);
+
+		if (sku == NULL)
+			return;
+		category_id = sku->category_id;
+	}
 	weight = purchase->node_id != 0 ? run->bought_store : run->bought_online;
-	if (sku != NULL && weight > 0)
-		AddInterest(run, purchase->person, purchase->at, sku->category_id,
-					weight, true);
+	if (weight > 0)
+		AddInterest(run, purchase->person, purchase->at, category_id, weight,
+					true);
 }
 
 static void
@@ -671,9 +702,12 @@ ReadOrders(ProfileRun *run, Datum numbers)
 		return;
 	qsort(run->purchases.items, run->purchases.n, sizeof(ProfilePurchase),
 		  CompareOrders);
-	run->skus = MakeTable(run, "pg_retail SKUs", sizeof(ProfileSku));
-	ReadRows(run, &read_skus, NULL, TakeSku);
-	if (!run->all)
+	if (run->all)
+	{
+		run->skus = MakeTable(run, "pg_retail SKUs", sizeof(ProfileSku));
+		ReadRows(run, &read_skus, NULL, TakeSku);
+	}
+	else
 	{
 		const ProfilePurchase *purchases = run->purchases.items;
 		int64 *ids = palloc(sizeof(int64) * run->purchases.n);
@@ -718,6 +752,7 @@ ProfileReadFacts(ProfileRun *run)
 	int which = !run->all;
 	Datum numbers;
 	Datum values[2];
+	int level = run->all ? NewGUCNestLevel() : ProfileByIndex();
 
 	run->accounts.size = sizeof(ProfileAccount);
 	run->purchases.size = sizeof(ProfilePurchase);
@@ -735,6 +770,7 @@ ProfileReadFacts(ProfileRun *run)
 	values[0] = TimestampTzGetDatum(run->as_of);
 	values[1] = numbers;
 	ReadRows(run, &read_events[which], values, TakeEvent);
+	AtEOXact_GUC(true, level);
 	RetailReportProgress(PROFILE_JOB, "read", 4, 5);
 	if (run->purchases.n > 1)
 		qsort(run->purchases.items, run->purchases.n, sizeof(ProfilePurchase),

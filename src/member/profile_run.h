@@ -126,6 +126,7 @@ typedef struct ProfileRun
 	int64 removed;
 } ProfileRun;
 
+extern int ProfileByIndex(void);
 extern void *ProfileArrayAdd(ProfileArray *array);
 extern void ProfileReadSettings(ProfileRun *run);
 extern void ProfileReadFacts(ProfileRun *run);

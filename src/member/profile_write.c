@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -129,9 +130,9 @@ static RetailStatement write_rows = {
 	true};
 
 /* Whose number is no person's any more. */
-#define GONE                                                                                              \
-	"(NOT EXISTS (SELECT FROM retail.account a WHERE a.account_id = p.member_id AND a.erased_at IS NULL)" \
-	" OR EXISTS (SELECT FROM retail.member_link l WHERE l.account_id = p.member_id))"
+#define GONE                                                                                                 \
+	"NOT EXISTS (SELECT FROM retail.account a LEFT JOIN retail.member_link l ON l.account_id = a.account_id" \
+	" WHERE a.account_id = p.member_id AND a.erased_at IS NULL AND l.account_id IS NULL)"
 static RetailStatement remove_rows[2] = {
 	{"DELETE FROM retail.member_profile p WHERE " GONE, 0, {0}},
 	{"DELETE FROM retail.member_profile p WHERE p.member_id = ANY ($1) AND " GONE,
@@ -307,6 +308,7 @@ ProfileWriteAll(ProfileRun *run)
 	MemoryContext context = AllocSetContextCreate(
 		run->context, "pg_retail profile rows", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	int level = ProfileByIndex();
 
 	for (size_t begin = 0; begin < run->n_people; begin += BATCH)
 	{
@@ -327,6 +329,7 @@ ProfileWriteAll(ProfileRun *run)
 		SPI_freetuptable(SPI_tuptable);
 		MemoryContextReset(context);
 	}
+	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -26,7 +26,7 @@ CREATE TABLE retail.event (
 CREATE INDEX event_account ON retail.event (account_id, happened_at) WHERE account_id IS NOT NULL;
 CREATE INDEX event_stranger ON retail.event (account_source_id, account_external_id) WHERE account_external_id IS NOT NULL;
 CREATE INDEX event_recorded ON retail.event USING brin (recorded_at);
-CREATE INDEX event_happened ON retail.event USING brin (happened_at);
+CREATE INDEX event_happened ON retail.event USING brin (happened_at timestamptz_minmax_multi_ops);
 COMMENT ON TABLE retail.event IS 'What people did: viewed, put into a basket, visited a store, clicked. Written by record_events().';
 COMMENT ON COLUMN retail.event.event_id IS 'Number, in no promised order.';
 COMMENT ON COLUMN retail.event.source_id IS 'The system that tells it.';
