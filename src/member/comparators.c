@@ -45,6 +45,17 @@ Cut(int length)
 }
 
 /*
+ * One order of two texts, so that greedy assignments are symmetric.
+ */
+static bool
+InOrder(const char *a, int a_length, const char *b, int b_length)
+{
+	if (a_length != b_length)
+		return a_length < b_length;
+	return memcmp(a, b, (size_t) a_length) <= 0;
+}
+
+/*
  * Jaro's similarity: common characters within half the longer length, and how
  * many of them are out of order.
  */
@@ -63,6 +74,8 @@ Jaro(const char *a, int a_length, const char *b, int b_length)
 		return a_length > 0 ? 1.0 : 0.0;
 	if (a_length == 0 || b_length == 0)
 		return 0.0;
+	if (!InOrder(a, a_length, b, b_length))
+		return Jaro(b, b_length, a, a_length);
 	window = Max(Max(a_length, b_length) / 2 - 1, 0);
 	for (int i = 0; i < a_length; i++)
 	{
@@ -391,8 +404,7 @@ AddressSimilarity(const char *a, int a_length, const char *b, int b_length)
 	n_b = SplitWords(b, b_length, b_words);
 	if (n_a == 0 || n_b == 0)
 		return 0.0;
-	if (n_a > n_b ||
-		(n_a == n_b && memcmp(a, b, (size_t) Min(a_length, b_length)) > 0))
+	if (n_a > n_b || (n_a == n_b && !InOrder(a, a_length, b, b_length)))
 		similarity = AlignWords(b_words, n_b, a_words, n_a, &of_less);
 	else
 		similarity = AlignWords(a_words, n_a, b_words, n_b, &of_less);
