@@ -76,7 +76,7 @@ Forbidden(Clusters *clusters, uint32_t a, uint32_t b)
  * Have both a record of the same de-duplicated source?
  */
 static bool
-SameSource(const Clusters *clusters, uint32_t a, uint32_t b)
+SameSource(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
 {
 	const Row *rows = clusters->problem->records->rows;
 	const MatchSource *sources = clusters->problem->model->sources;
@@ -86,8 +86,10 @@ SameSource(const Clusters *clusters, uint32_t a, uint32_t b)
 	{
 		int source = rows[i].source;
 		uint32_t j = b;
+		int deduplicated = (int) sources[source].deduplicated;
 
-		if (sources[source].deduplicated == MATCH_DEDUPLICATED_YES)
+		if (deduplicated == MATCH_DEDUPLICATED_YES ||
+			(deduplicated == DEDUPLICATED_LEARNED && !sure))
 			do
 			{
 				if (rows[j].source == source)
@@ -174,7 +176,7 @@ MayJoin(Clusters *clusters, const Edge *edge, uint32_t a, uint32_t b)
 		return MATCH_RULE_WEIGHT;
 	if (size > clusters->problem->model->core.max_cluster)
 		return MATCH_RULE_SIZE;
-	if (SameSource(clusters, a, b))
+	if (SameSource(clusters, a, b, edge->rule == MATCH_RULE_IDENTIFIER))
 		return MATCH_RULE_SOURCE;
 	if (size == 2)
 		return MATCH_RULE_WEIGHT; /* the edge says it all */

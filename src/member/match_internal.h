@@ -274,6 +274,9 @@ PrepareParts(MatchRecords *records, int set, uint32_t from, uint32_t to);
 /* ---- model (match_model.c) ---- */
 
 #define RARITY_CLASSES 6
+/* As MATCH_DEDUPLICATED_YES, but the data say so, not the owner: a verified
+ * identifier says more. */
+#define DEDUPLICATED_LEARNED 2
 
 typedef struct FrequencyEntry
 {

@@ -898,7 +898,7 @@ LearnDeduplicated(Learner *learner)
 		if (*deduplicated != MATCH_DEDUPLICATED_UNKNOWN)
 			continue;
 		*deduplicated = other[s] >= 20.0 && own[s] <= OWN_PAIRS * other[s]
-			? MATCH_DEDUPLICATED_YES
+			? (MatchDeduplicated) DEDUPLICATED_LEARNED
 			: MATCH_DEDUPLICATED_NO;
 	}
 	return MATCH_OK;

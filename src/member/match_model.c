@@ -527,7 +527,9 @@ MatchModelDeduplicated(const MatchModel *model, int source)
 {
 	if (source < 0 || source >= model->core.n_sources)
 		return MATCH_DEDUPLICATED_UNKNOWN;
-	return model->sources[source].deduplicated;
+	return (int) model->sources[source].deduplicated == DEDUPLICATED_LEARNED
+		? MATCH_DEDUPLICATED_YES
+		: model->sources[source].deduplicated;
 }
 
 int

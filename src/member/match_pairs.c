@@ -476,11 +476,13 @@ VisitRound(Memory *memory, Visit *visit, int64_t *room, const MatchRun *run)
 		if (!MemoryGrow(memory, &pairs->items, room, pairs->n_items,
 						pairs->n_items + visit->n_items[i], visit->item_size))
 			return MATCH_NO_MEMORY;
+		pairs->n_visited += visit->n_visited[i];
+		if (visit->n_items[i] == 0)
+			continue;
 		memcpy(pairs->items + pairs->n_items * (int64_t) visit->item_size,
 			   visit->buffer + visit->place[i] * (int64_t) visit->item_size,
 			   (size_t) visit->n_items[i] * visit->item_size);
 		pairs->n_items += visit->n_items[i];
-		pairs->n_visited += visit->n_visited[i];
 	}
 	visit->n_tasks = 0;
 	return status;

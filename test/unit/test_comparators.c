@@ -202,9 +202,9 @@ dates_are_compared_by_what_people_get_wrong(void **state)
 static void
 impossible_dates_are_none(void **state)
 {
-	static const char *const bad[] = {"",		  "1980-13-01", "1980-01-32",
-									  "0000-01-01", "80-01-01", "1980-1-1",
-									  "1980-02-30", "abcd", "198001011"};
+	static const char *const bad[] = {"",			"1980-13-01", "1980-01-32",
+									  "0000-01-01", "80-01-01",	  "1980-1-1",
+									  "1980-02-30", "abcd",		  "198001011"};
 	CompareDate date;
 
 	(void) state;
