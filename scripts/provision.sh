@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # provision.sh: installs the Debian packages that are missing, and only those.
 #
-#   provision.sh [demo] [check] [lint]      the sets wanted; no argument means demo
+#   provision.sh [demo] [check] [lint] [oracle]      the sets wanted; no argument means demo
 #
 # Root installs directly, everybody else through sudo; where that is not possible it says which line to run.
 # On other systems it says what is needed. It never makes or starts a PostgreSQL cluster: Debian's package would
@@ -17,7 +17,8 @@ packages_of() {
 		check) echo "postgresql-N-plpgsql-check libtap-parser-sourcehandler-pgtap-perl" \
 			"libipc-run-perl libcmocka-dev coinor-cbc clang libclang-rt-dev" ;;
 		lint) echo "clang-format-14 clang-tidy-14 cppcheck shellcheck" ;;
-		*) die "unknown package set \"$1\"; known are demo, check and lint" ;;
+		oracle) echo "r-cran-forecast" ;;
+		*) die "unknown package set \"$1\"; known are demo, check, lint and oracle" ;;
 	esac
 }
 
@@ -27,6 +28,7 @@ needs_of() {
 		demo) echo "GNU make, a C compiler, pkg-config, ICU with its headers, PostgreSQL 15 to 18 with its server headers (PGXS), pg_cron" ;;
 		check) echo "pgTAP and pg_prove, plpgsql_check, Perl's IPC::Run, cmocka, cbc (COIN-OR), clang with its fuzzer runtime" ;;
 		lint) echo "clang-format and clang-tidy 14, cppcheck, shellcheck" ;;
+		oracle) echo "R with the package forecast (for the long check only)" ;;
 	esac
 }
 

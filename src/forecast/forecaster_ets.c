@@ -1,0 +1,351 @@
+/*-------------------------------------------------------------------------
+ *
+ * forecaster_ets.c
+ *	  Exponential smoothing in state-space form: the filter, its likelihood,
+ *	  and the choice among the admissible models by AICc (Hyndman, Koehler, Ord
+ *	  and Snyder 2008).
+ *
+ * Copyright (c) 2026, pg_retail contributors
+ * SPDX-License-Identifier: PostgreSQL
+ *-------------------------------------------------------------------------
+ */
+#include "forecaster_internal.h"
+
+/* Where each parameter of a model stands in the vector; -1: not there. */
+typedef struct EtsLayout
+{
+	int alpha, beta, gamma, phi, level, slope, seasonal;
+	int p;
+} EtsLayout;
+
+static EtsLayout
+Layout(const EtsModel *model)
+{
+	EtsLayout at = {-1, -1, -1, -1, -1, -1, -1, 0};
+
+	at.alpha = at.p++;
+	if (model->trend != 'N')
+		at.beta = at.p++;
+	if (model->season != 'N')
+		at.gamma = at.p++;
+	if (model->trend == 'D')
+		at.phi = at.p++;
+	if (model->fit_initial)
+	{
+		at.level = at.p++;
+		if (model->trend != 'N')
+			at.slope = at.p++;
+		if (model->season != 'N' && model->period <= MAX_FITTED_SEASON)
+		{
+			at.seasonal = at.p;
+			at.p += model->period - 1;
+		}
+	}
+	return at;
+}
+
+/*
+ * Take the parameters over into the model.
+ */
+static void
+Unpack(EtsModel *model, const EtsLayout *at, const double *x)
+{
+	model->alpha = x[at->alpha];
+	model->beta = at->beta >= 0 ? x[at->beta] * model->alpha : 0;
+	model->gamma = at->gamma >= 0 ? x[at->gamma] * (1 - model->alpha) : 0;
+	model->phi = at->phi >= 0 ? x[at->phi] : 1;
+	if (at->level >= 0)
+		model->level = x[at->level];
+	if (at->slope >= 0)
+		model->slope = x[at->slope];
+	if (at->seasonal >= 0)
+	{
+		double rest = model->season == 'M' ? model->period : 0;
+
+		for (int i = 0; i < model->period - 1; i++)
+		{
+			model->seasonal[i] = x[at->seasonal + i];
+			rest -= model->seasonal[i];
+		}
+		model->seasonal[model->period - 1] = rest;
+	}
+}
+
+/* Where the filter stands. */
+typedef struct EtsState
+{
+	double level;
+	double slope;
+} EtsState;
+
+/*
+ * One step of the filter; return the forecast that it begins with.
+ */
+static inline double
+Step(const EtsModel *model, EtsState *state, double *season, double y)
+{
+	double drift = model->trend == 'N' ? 0 : model->phi * state->slope;
+	double base = state->level + drift;
+	double forecast = base;
+	double level;
+
+	if (model->season == 'A')
+	{
+		forecast += *season;
+		level = base + model->alpha * (y - forecast);
+		*season += model->gamma * (y - forecast);
+	}
+	else if (model->season == 'M')
+	{
+		forecast *= *season;
+		level = base + model->alpha * (y - forecast) / *season;
+		*season += model->gamma * (y - forecast) / base;
+	}
+	else
+		level = base + model->alpha * (y - forecast);
+	if (model->trend != 'N')
+		state->slope = drift +
+			(model->alpha > 0 ? model->beta / model->alpha : 0) *
+				(level - base);
+	state->level = level;
+	return forecast;
+}
+
+/*
+ * Residuals whose sum of squares the likelihood falls with.  With
+ * multiplicative errors these are relative errors times the geometric mean of
+ * the forecasts: n log(sum e^2) + 2 sum log f, concentrated.
+ */
+static bool
+Residuals(void *context, const double *x, double *residuals)
+{
+	EtsModel *model = context;
+	EtsLayout at = Layout(model);
+	EtsState state;
+	int phase = 0;
+	double *ring = model->ring;
+	double logs = 0;
+	double product = 1;
+	double none = 0;
+
+	Unpack(model, &at, x);
+	state = (EtsState){model->level, model->slope};
+	if (model->season != 'N')
+		memcpy(ring, model->seasonal, sizeof(double) * (size_t) model->period);
+	for (int t = 0; t < model->n; t++)
+	{
+		double *season = model->season == 'N' ? &none : &ring[phase];
+		double forecast = Step(model, &state, season, model->y[t]);
+		double miss = model->y[t] - forecast;
+
+		if (model->error == 'M')
+		{
+			if (!(forecast > 1e-8))
+				return false;
+			miss /= forecast;
+			product *= forecast;
+			if (product < 1e-100 || product > 1e100)
+			{
+				logs += log(product);
+				product = 1;
+			}
+		}
+		if (model->season == 'M' && !(*season > 1e-8 && state.level > 1e-8))
+			return false;
+		residuals[t] = miss;
+		if (++phase == model->period)
+			phase = 0;
+	}
+	if (model->error == 'M')
+	{
+		double scale = exp((logs + log(product)) / model->n);
+
+		for (int t = 0; t < model->n; t++)
+			residuals[t] *= scale;
+	}
+	return true;
+}
+
+/*
+ * Initial states: the line through the first observations, without season.
+ */
+static void
+InitialStates(Arena *arena, EtsModel *model)
+{
+	int n = model->n;
+	int m = model->season == 'N' ? 1 : model->period;
+	int length = model->season == 'N' ? 10 : 2 * m;
+	double sx = 0, sy = 0, sxx = 0, sxy = 0;
+
+	if (length < 10)
+		length = 10;
+	if (length > n)
+		length = n;
+	if (model->season != 'N')
+		SeasonIndices(arena, model->y, n, m, model->season == 'M',
+					  false, model->seasonal);
+	for (int t = 0; t < length; t++)
+	{
+		double y = model->y[t];
+
+		if (model->season == 'A')
+			y -= model->seasonal[t % m];
+		else if (model->season == 'M')
+		{
+			model->seasonal[t % m] = fmax(model->seasonal[t % m], 0.01);
+			y /= model->seasonal[t % m];
+		}
+		sx += t + 1;
+		sy += y;
+		sxx += (double) (t + 1) * (t + 1);
+		sxy += (t + 1) * y;
+	}
+	if (model->trend == 'N' || length < 2)
+	{
+		model->level = sy / length;
+		model->slope = 0;
+	}
+	else
+	{
+		model->slope = (length * sxy - sx * sy) / (length * sxx - sx * sx);
+		model->level = (sy - model->slope * sx) / length;
+	}
+	if ((model->error == 'M' || model->season == 'M') &&
+		model->level + model->slope < 0.01)
+	{
+		model->level = fmax(model->y[0], 0.01);
+		model->slope = 0;
+	}
+}
+
+/*
+ * Fit a model; false when it cannot follow the series.
+ */
+bool
+EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
+{
+	static const double starts[][2] = {{0.15, 0.05}, {0.6, 0.1}};
+	EtsLayout at = Layout(model);
+	double lower[MAX_PARAMETERS];
+	double upper[MAX_PARAMETERS];
+	double best[MAX_PARAMETERS];
+	double least = INFINITY;
+	int estimated;
+	FitSpace space = {.n = model->n,
+					  .p = at.p,
+					  .lower = lower,
+					  .upper = upper,
+					  .max_rounds = rounds,
+					  .columns = columns};
+
+	InitialStates(arena, model);
+	for (int j = 0; j < at.p; j++)
+	{
+		lower[j] = -INFINITY;
+		upper[j] = INFINITY;
+	}
+	for (size_t start = 0; start < 2; start++)
+	{
+		double x[MAX_PARAMETERS];
+		double sum;
+
+		x[at.alpha] = starts[start][0];
+		lower[at.alpha] = 1e-4;
+		upper[at.alpha] = 0.9999;
+		if (at.beta >= 0)
+		{
+			x[at.beta] = starts[start][1];
+			lower[at.beta] = 1e-4;
+			upper[at.beta] = 0.9999;
+		}
+		if (at.gamma >= 0)
+		{
+			x[at.gamma] = 0.05;
+			lower[at.gamma] = 1e-4;
+			upper[at.gamma] = 0.9999;
+		}
+		if (at.phi >= 0)
+		{
+			x[at.phi] = 0.95;
+			lower[at.phi] = 0.8;
+			upper[at.phi] = 0.98;
+		}
+		if (start == 0 || !model->fit_initial)
+			InitialStates(arena, model);
+		if (at.level >= 0)
+			x[at.level] = model->level;
+		if (at.slope >= 0)
+			x[at.slope] = model->slope;
+		if (at.seasonal >= 0)
+			for (int i = 0; i < model->period - 1; i++)
+			{
+				x[at.seasonal + i] = model->seasonal[i];
+				if (model->season == 'M')
+					lower[at.seasonal + i] = 0.001;
+			}
+		sum = FitLeastSquares(arena, &space, Residuals, model, x);
+		if (sum < least)
+		{
+			least = sum;
+			memcpy(best, x, sizeof(best));
+		}
+	}
+	if (!isfinite(least))
+		return false;
+	Unpack(model, &at, best);
+	estimated = at.p + 1 + (model->fit_initial ? 0 : 0);
+	model->likelihood = model->n * log(fmax(least, 1e-300));
+	model->sigma2 = least / model->n;
+	model->aicc = model->likelihood + 2.0 * estimated;
+	if (model->n - estimated - 1 > 0)
+		model->aicc +=
+			2.0 * estimated * (estimated + 1) / (model->n - estimated - 1);
+	else
+		model->aicc = INFINITY;
+	return true;
+}
+
+/*
+ * Run the fitted filter and write the path of every origin.
+ */
+void
+EtsPaths(Arena *arena, const EtsModel *model, Paths *paths)
+{
+	size_t used = arena->used;
+	int m = model->season == 'N' ? 1 : model->period;
+	double *ring = ArenaDoubles(arena, (size_t) m);
+	EtsState state = {model->level, model->slope};
+	double *path = paths->at;
+
+	ring[0] = 0;
+	if (model->season != 'N')
+		memcpy(ring, model->seasonal, sizeof(double) * (size_t) m);
+	for (int t = 0; t <= model->n; t++)
+	{
+		if (t >= paths->first)
+		{
+			double damping = model->phi;
+			double trend = 0;
+
+			for (int h = 0; h < paths->horizon; h++)
+			{
+				double season = ring[(t + h) % m];
+
+				if (model->trend != 'N')
+				{
+					trend += damping * state.slope;
+					damping *= model->phi;
+				}
+				path[h] = state.level + trend;
+				if (model->season == 'A')
+					path[h] += season;
+				else if (model->season == 'M')
+					path[h] *= season;
+			}
+			path += paths->horizon;
+		}
+		if (t < model->n)
+			(void) Step(model, &state, &ring[t % m], model->y[t]);
+	}
+	arena->used = used;
+}
