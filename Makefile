@@ -26,7 +26,7 @@ export BUILD PG_CONFIG SUITE ONLY DATA
 
 PGXS_TARGETS = all install uninstall installcheck
 
-.PHONY: $(PGXS_TARGETS) help provision demo demo-stop check check-long bench acceptance acceptance-identity format lint docs dist clean
+.PHONY: $(PGXS_TARGETS) help provision demo demo-stop check check-long bench acceptance acceptance-identity acceptance-forecast format lint docs dist clean
 
 all: ## build the module and the install script into build/
 install: ## build, then install into the server of PG_CONFIG
@@ -60,6 +60,9 @@ acceptance: ## the main job on real data (DATA=folder)
 
 acceptance-identity: ## how well people are found again, on labelled data (DATA=folder of <set>/records.csv, truth.csv)
 	@scripts/acceptance_identity.sh
+
+acceptance-forecast: ## accuracy of forecasts on real series (DATA=folder)
+	@test/acceptance/forecast/run.sh
 
 format: ## format our C files
 	@scripts/lint.sh format

@@ -179,6 +179,7 @@ main() {
 		esac
 	done
 	"$ROOT/scripts/provision.sh" demo check
+	[ -z "$LONG" ] || "$ROOT/scripts/provision.sh" oracle || say "forecasts are not compared with R's"
 	one_at_a_time
 	rm -rf "$RESULTS"
 	mkdir -p "$RESULTS"

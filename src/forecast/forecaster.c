@@ -20,9 +20,23 @@
 #define MAX_COMPONENTS 8
 
 static const char *const MethodNames[FORECAST_METHODS] = {
-	"auto",	  "naive", "seasonal_naive", "moving_average", "ses",  "holt",
-	"damped", "holt_winters_additive", "holt_winters_multiplicative", "ets",
-	"theta", "dot", "croston", "sba", "tsb", "adida", "imapa"};
+	"auto",
+	"naive",
+	"seasonal_naive",
+	"moving_average",
+	"ses",
+	"holt",
+	"damped",
+	"holt_winters_additive",
+	"holt_winters_multiplicative",
+	"ets",
+	"theta",
+	"dot",
+	"croston",
+	"sba",
+	"tsb",
+	"adida",
+	"imapa"};
 
 const char *
 forecast_method_name(ForecastMethod method)
@@ -55,16 +69,10 @@ forecast_class_name(ForecastClass class)
 const char *
 forecast_status_text(ForecastStatus status)
 {
-	static const char *const texts[] = {"ok",
-										"bad history",
-										"bad value",
-										"bad horizon",
-										"bad season",
-										"bad method",
-										"bad level",
-										"not positive",
-										"no memory",
-										"interrupted"};
+	static const char *const texts[] = {
+		"ok",		  "bad history", "bad value", "bad horizon",
+		"bad season", "bad method",	 "bad level", "not positive",
+		"no memory",  "interrupted"};
 
 	return (unsigned) status <= FORECAST_INTERRUPTED ? texts[status]
 													 : "unknown";
@@ -93,9 +101,8 @@ forecast_class(const double *history, int n, double *adi, double *cv2)
 			squares += (history[i] - before) * (history[i] - mean);
 		}
 	interval = demands > 0 ? (double) n / demands : INFINITY;
-	variation = demands > 1 && mean != 0
-		? squares / (demands - 1) / (mean * mean)
-		: 0;
+	variation =
+		demands > 1 && mean != 0 ? squares / (demands - 1) / (mean * mean) : 0;
 	if (adi != NULL)
 		*adi = interval;
 	if (cv2 != NULL)
@@ -139,8 +146,8 @@ PathsLike(Arena *arena, const Paths *paths)
 {
 	Paths copy = *paths;
 
-	copy.at = ArenaDoubles(arena,
-						   (size_t) paths->origins * (size_t) paths->horizon);
+	copy.at =
+		ArenaDoubles(arena, (size_t) paths->origins * (size_t) paths->horizon);
 	return copy;
 }
 
@@ -148,8 +155,7 @@ PathsLike(Arena *arena, const Paths *paths)
 const double *
 LastPath(const Paths *paths)
 {
-	return paths->at +
-		(size_t) (paths->origins - 1) * (size_t) paths->horizon;
+	return paths->at + (size_t) (paths->origins - 1) * (size_t) paths->horizon;
 }
 
 static ForecastStatus
@@ -201,11 +207,11 @@ BeginWork(Work *work, const ForecastProblem *problem, char *model)
 				   .positive = true,
 				   .season_kind = 'N',
 				   .model = model};
-	work->arena = (Arena){
-		.base = problem->alloc(problem->context, size * sizeof(double)),
-		.size = size,
-		.interrupted = problem->interrupted,
-		.context = problem->context};
+	work->arena =
+		(Arena){.base = problem->alloc(problem->context, size * sizeof(double)),
+				.size = size,
+				.interrupted = problem->interrupted,
+				.context = problem->context};
 	if (work->arena.base == NULL)
 		return false;
 	work->y = ArenaDoubles(&work->arena, n);

@@ -84,16 +84,16 @@ typedef struct ForecastProblem
 
 typedef struct ForecastAnswer
 {
-	double *mean;	   /* [horizon] */
-	double *quantiles; /* [step * n_levels + level] */
+	double *mean;					   /* [horizon] */
+	double *quantiles;				   /* [step * n_levels + level] */
 	char model[FORECAST_MODEL_LENGTH]; /* what made it, e.g. ets(M,Ad,M) */
 } ForecastAnswer;
 
 typedef enum ForecastStatus
 {
 	FORECAST_OK = 0,
-	FORECAST_BAD_HISTORY,  /* empty, or longer than FORECAST_MAX_HISTORY */
-	FORECAST_BAD_VALUE,	   /* NaN, infinity, or beyond FORECAST_MAX_VALUE */
+	FORECAST_BAD_HISTORY, /* empty, or longer than FORECAST_MAX_HISTORY */
+	FORECAST_BAD_VALUE,	  /* NaN, infinity, or beyond FORECAST_MAX_VALUE */
 	FORECAST_BAD_HORIZON,
 	FORECAST_BAD_SEASON,
 	FORECAST_BAD_METHOD,
@@ -107,8 +107,8 @@ extern ForecastStatus
 forecast_solve(const ForecastProblem *problem, ForecastAnswer *answer);
 extern void
 forecast_free_answer(const ForecastProblem *problem, ForecastAnswer *answer);
-extern ForecastClass forecast_class(const double *history, int n, double *adi,
-									double *cv2);
+extern ForecastClass
+forecast_class(const double *history, int n, double *adi, double *cv2);
 extern const char *forecast_class_name(ForecastClass class);
 extern const char *forecast_method_name(ForecastMethod method);
 extern bool forecast_method_of(const char *name, ForecastMethod *method);

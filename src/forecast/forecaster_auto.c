@@ -32,7 +32,6 @@ typedef enum Part
 	PART_SES,
 	PART_SEASONAL, /* damped trend with a season of its own */
 	PART_TSB,
-	PART_SBA,
 	PART_ADIDA
 } Part;
 
@@ -42,14 +41,14 @@ typedef struct PartWeight
 	double weight;
 } PartWeight;
 
-static const PartWeight Regular[] = {{PART_DOT, 2},
-									 {PART_THETA, 1},
-									 {PART_HOLT, 1},
-									 {PART_SEASONAL, 1}};
-static const PartWeight Sporadic[] = {{PART_DOT, 1},
-									  {PART_SES, 1},
-									  {PART_TSB, 1},
-									  {PART_ADIDA, 1}};
+/*
+ * The dynamic theta model is the best of them wherever it was tried; the others
+ * fail elsewhere than it does.
+ */
+static const PartWeight Regular[] = {
+	{PART_DOT, 3}, {PART_THETA, 1}, {PART_HOLT, 0.5}, {PART_SEASONAL, 1}};
+static const PartWeight Sporadic[] = {
+	{PART_DOT, 1}, {PART_SES, 1}, {PART_TSB, 1}, {PART_ADIDA, 1}};
 
 static bool
 RunPart(Work *work, Part part, Paths *paths)
@@ -68,27 +67,23 @@ RunPart(Work *work, Part part, Paths *paths)
 			ThetaClassic(arena, adjusted, work->n, work->columns, paths);
 			break;
 		case PART_HOLT:
-			if (!RunEts(work, adjusted, "AAN", AUTO_ROUNDS, paths))
+			if (!RunEts(work, adjusted, "AAN", false, AUTO_ROUNDS, paths))
 				return false;
 			break;
 		case PART_SES:
-			if (!RunEts(work, adjusted, "ANN", AUTO_ROUNDS, paths))
+			if (!RunEts(work, adjusted, "ANN", false, AUTO_ROUNDS, paths))
 				return false;
 			break;
 		case PART_SEASONAL:
-			if (work->season_kind != 'N' && work->season <= MAX_FITTED_SEASON)
-				return RunEts(work, work->y,
-							  work->positive ? "MDM" : "ADA", AUTO_ROUNDS,
-							  paths);
-			if (!RunEts(work, adjusted, work->positive ? "MDN" : "ADN",
+			if (work->season_kind != 'N')
+				return RunEts(work, work->y, work->positive ? "MDM" : "ADA",
+							  false, AUTO_ROUNDS, paths);
+			if (!RunEts(work, adjusted, work->positive ? "MDN" : "ADN", false,
 						AUTO_ROUNDS, paths))
 				return false;
 			break;
 		case PART_TSB:
 			TsbPaths(arena, adjusted, work->n, paths);
-			break;
-		case PART_SBA:
-			CrostonPaths(adjusted, work->n, SbaFactor(), paths);
 			break;
 		case PART_ADIDA:
 			AggregatePaths(arena, adjusted, work->n, false, work->columns,
@@ -158,8 +153,8 @@ Combine(Work *work, const Paths *parts, const double *misses,
 		least = fmin(least, misses[i]);
 	for (int i = 0; i < n_parts; i++)
 	{
-		weights[i] = priors[i] *
-			pow((least + 1e-6) / (misses[i] + 1e-6), WEIGHT_POWER);
+		weights[i] =
+			priors[i] * pow((least + 1e-6) / (misses[i] + 1e-6), WEIGHT_POWER);
 		total += weights[i];
 	}
 	memset(work->paths.at, 0, sizeof(double) * points);
@@ -171,8 +166,8 @@ Combine(Work *work, const Paths *parts, const double *misses,
 void
 RunAuto(Work *work)
 {
-	bool sporadic = work->class == FORECAST_INTERMITTENT ||
-		work->class == FORECAST_LUMPY;
+	bool sporadic =
+		work->class == FORECAST_INTERMITTENT || work->class == FORECAST_LUMPY;
 	const PartWeight *list = sporadic ? Sporadic : Regular;
 	size_t length = sporadic ? sizeof(Sporadic) / sizeof(*Sporadic)
 							 : sizeof(Regular) / sizeof(*Regular);
@@ -205,7 +200,7 @@ RunAuto(Work *work)
 		MovingAveragePaths(work->y, work->n, &work->paths);
 	(void) snprintf(work->model, FORECAST_MODEL_LENGTH, "auto(%s: %s)",
 					forecast_class_name(work->class),
-					n_parts == 0 ? "mean"
+					n_parts == 0   ? "mean"
 						: sporadic ? "dot, ses, tsb, adida"
 								   : "dot, theta, holt, damped");
 }

@@ -35,7 +35,8 @@ Layout(const EtsModel *model)
 		at.level = at.p++;
 		if (model->trend != 'N')
 			at.slope = at.p++;
-		if (model->season != 'N' && model->period <= MAX_FITTED_SEASON)
+		if (model->season != 'N' && model->fit_seasonal &&
+			model->period <= MAX_FITTED_SEASON)
 		{
 			at.seasonal = at.p;
 			at.p += model->period - 1;
@@ -183,7 +184,7 @@ InitialStates(Arena *arena, EtsModel *model)
 		length = n;
 	if (model->season != 'N')
 		SeasonIndices(arena, model->y, n, m, model->season == 'M',
-					  false, model->seasonal);
+					  !model->fit_seasonal, model->seasonal);
 	for (int t = 0; t < length; t++)
 	{
 		double y = model->y[t];
@@ -224,7 +225,7 @@ InitialStates(Arena *arena, EtsModel *model)
 bool
 EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 {
-	static const double starts[][2] = {{0.15, 0.05}, {0.6, 0.1}};
+	static const double starts[][2] = {{0.15, 0.05}, {0.6, 0.1}, {0.9, 0.6}};
 	EtsLayout at = Layout(model);
 	double lower[MAX_PARAMETERS];
 	double upper[MAX_PARAMETERS];
@@ -244,7 +245,8 @@ EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 		lower[j] = -INFINITY;
 		upper[j] = INFINITY;
 	}
-	for (size_t start = 0; start < 2; start++)
+	/* without a trend there are few places to go astray */
+	for (size_t start = 0; start < (model->trend == 'N' ? 2 : 3); start++)
 	{
 		double x[MAX_PARAMETERS];
 		double sum;

@@ -48,7 +48,7 @@ typedef struct Paths
 {
 	int origins;
 	int horizon;
-	int first; /* observations known at the oldest origin */
+	int first;	/* observations known at the oldest origin */
 	double *at; /* [origin * horizon + step - 1] */
 } Paths;
 
@@ -65,7 +65,7 @@ typedef struct Work
 	double *columns; /* for FitLeastSquares() */
 	double *adjusted;
 	double *indices;
-	char season_kind;	 /* of adjusted: N, A, M */
+	char season_kind; /* of adjusted: N, A, M */
 	ForecastClass class;
 	char *model;
 	Paths paths; /* of the answer */
@@ -76,8 +76,8 @@ extern const double *LastPath(const Paths *paths);
 
 /* ---- forecaster_methods.c ------------------------------------------------ */
 
-extern bool RunEts(Work *work, const double *y, const char *form, int rounds,
-				   Paths *paths);
+extern bool RunEts(Work *work, const double *y, const char *form,
+				   bool fit_seasonal, int rounds, Paths *paths);
 extern bool RunMethod(Work *work, ForecastMethod method, Paths *paths);
 extern void AdjustSeason(Work *work);
 extern void RestoreSeason(const Work *work, Paths *paths);
@@ -105,14 +105,13 @@ typedef struct FitSpace
 	double *columns; /* [(MAX_PARAMETERS + 2) * n] */
 } FitSpace;
 
-extern double FitLeastSquares(Arena *arena, const FitSpace *space,
-							  ResidualFunction function, void *model,
-							  double *parameters);
+extern double
+FitLeastSquares(Arena *arena, const FitSpace *space, ResidualFunction function,
+				void *model, double *parameters);
 
 /* ---- forecaster_season.c ------------------------------------------------- */
 
-extern bool
-SeasonIsVisible(const double *y, int n, int season);
+extern bool SeasonIsVisible(const double *y, int n, int season);
 extern void SeasonIndices(Arena *arena, const double *y, int n, int season,
 						  bool multiplicative, bool shrink, double *indices);
 
@@ -128,13 +127,14 @@ typedef struct EtsModel
 	int n;
 	/* fitted */
 	double alpha, beta, gamma, phi;
-	double level, slope;			   /* initial states */
-	double *seasonal;				   /* [period], of the first observations */
+	double level, slope; /* initial states */
+	double *seasonal;	 /* [period], of the first observations */
 	double aicc;
 	double sigma2;
 	double likelihood;
-	bool fit_initial;
-	double *ring; /* [period], of the filter */
+	bool fit_initial;  /* level and slope; else as the first periods say */
+	bool fit_seasonal; /* initial seasons too; else shrunk averages */
+	double *ring;	   /* [period], of the filter */
 } EtsModel;
 
 extern bool EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds);

@@ -81,7 +81,7 @@ NameEts(Work *work, const EtsModel *model)
 {
 	(void) snprintf(work->model, FORECAST_MODEL_LENGTH, "ets(%c,%s,%c)",
 					model->error,
-					model->trend == 'D'		 ? "Ad"
+					model->trend == 'D'		  ? "Ad"
 						: model->trend == 'A' ? "A"
 											  : "N",
 					model->season);
@@ -91,7 +91,8 @@ NameEts(Work *work, const EtsModel *model)
  * Fit one model of exponential smoothing; false when it cannot follow.
  */
 bool
-RunEts(Work *work, const double *y, const char *form, int rounds, Paths *paths)
+RunEts(Work *work, const double *y, const char *form, bool fit_seasonal,
+	   int rounds, Paths *paths)
 {
 	size_t used = work->arena.used;
 	EtsModel model = {.error = form[0],
@@ -100,7 +101,8 @@ RunEts(Work *work, const double *y, const char *form, int rounds, Paths *paths)
 					  .period = form[2] == 'N' ? 1 : work->season,
 					  .y = y,
 					  .n = work->n,
-					  .fit_initial = true};
+					  .fit_initial = true,
+					  .fit_seasonal = fit_seasonal};
 	bool fitted;
 
 	model.seasonal = ArenaDoubles(&work->arena, (size_t) work->season);
@@ -141,6 +143,7 @@ RunEtsByAicc(Work *work, Paths *paths)
 								  .y = work->y,
 								  .n = work->n,
 								  .fit_initial = true,
+								  .fit_seasonal = true,
 								  .seasonal = seasonal,
 								  .ring = ring};
 
@@ -158,8 +161,13 @@ RunEtsByAicc(Work *work, Paths *paths)
 				}
 			}
 	best.seasonal = kept;
-	EtsPaths(&work->arena, &best, paths);
-	NameEts(work, &best);
+	if (found)
+	{
+		EtsPaths(&work->arena, &best, paths);
+		NameEts(work, &best);
+	}
+	else /* the caller has interrupted it */
+		MovingAveragePaths(work->y, work->n, paths);
 	work->arena.used = used;
 }
 
@@ -203,24 +211,26 @@ RunMethod(Work *work, ForecastMethod method, Paths *paths)
 			SeasonalNaivePaths(y, work->problem->season, paths);
 			break;
 		case FORECAST_MOVING_AVERAGE:
-			MovingAveragePaths(
-				y, work->problem->season > 1 ? work->problem->season : MOVING_WINDOW,
-				paths);
+			MovingAveragePaths(y,
+							   work->problem->season > 1 ? work->problem->season
+														 : MOVING_WINDOW,
+							   paths);
 			break;
 		case FORECAST_SES:
-			return RunEts(work, y, "ANN", 40, paths);
+			return RunEts(work, y, "ANN", true, 40, paths);
 		case FORECAST_HOLT:
-			return RunEts(work, y, "AAN", 40, paths);
+			return RunEts(work, y, "AAN", true, 40, paths);
 		case FORECAST_DAMPED:
-			return RunEts(work, y, "ADN", 40, paths);
+			return RunEts(work, y, "ADN", true, 40, paths);
 		case FORECAST_HW_ADDITIVE:
-			return RunEts(work, y, work->season > 1 ? "AAA" : "AAN", 40, paths);
+			return RunEts(work, y, work->season > 1 ? "AAA" : "AAN", true, 40,
+						  paths);
 		case FORECAST_HW_MULTIPLICATIVE:
 			if (!work->positive)
 				return false;
-			return RunEts(work, y, work->season > 1 ? "MAM" : "MAN", 40,
+			return RunEts(work, y, work->season > 1 ? "MAM" : "MAN", true, 40,
 						  paths) ||
-				RunEts(work, y, "AAN", 40, paths);
+				RunEts(work, y, "AAN", true, 40, paths);
 		case FORECAST_ETS:
 			RunEtsByAicc(work, paths);
 			break;

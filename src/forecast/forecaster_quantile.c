@@ -58,8 +58,7 @@ NormalQuantile(double p)
 	r = q * q;
 	return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r +
 			a[5]) *
-		q /
-		(((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
+		q / (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
 }
 
 /*
@@ -76,8 +75,7 @@ TailQuantile(double p)
 	double g2 = ((5 * z2 + 16) * z2 + 3) * z / 96;
 	double g3 = (((3 * z2 + 19) * z2 + 17) * z2 - 15) * z / 384;
 
-	return (z + g1 / v + g2 / (v * v) + g3 / (v * v * v)) *
-		sqrt((v - 2) / v);
+	return (z + g1 / v + g2 / (v * v) + g3 / (v * v * v)) * sqrt((v - 2) / v);
 }
 
 /*
@@ -149,9 +147,8 @@ HistoryQuantiles(Work *work, double *quantiles)
 		if (below + 1 < work->n)
 			value += (at - below) * (sorted[below + 1] - value);
 		for (int h = 0; h < problem->horizon; h++)
-			quantiles[(size_t) h * problem->n_levels + i] = mean > 0
-				? value * fmax(path[h], 0) / mean
-				: value;
+			quantiles[(size_t) h * problem->n_levels + i] =
+				mean > 0 ? value * fmax(path[h], 0) / mean : value;
 	}
 }
 

@@ -110,7 +110,8 @@ SeasonIndices(Arena *arena, const double *y, int n, int season,
 			indices[i] -= total;
 		else
 			indices[i] = total > 1e-9 ? indices[i] / total : 1;
-		between += (indices[i] - multiplicative) * (indices[i] - multiplicative);
+		between +=
+			(indices[i] - multiplicative) * (indices[i] - multiplicative);
 	}
 	if (shrink && season > 3 && counted > season && between > 0)
 	{

@@ -16,8 +16,13 @@ void
 ThetaClassic(Arena *arena, const double *y, int n, double *columns,
 			 Paths *paths)
 {
-	EtsModel ses = {.error = 'A', .trend = 'N', .season = 'N', .period = 1,
-					.y = y, .n = n, .fit_initial = true};
+	EtsModel ses = {.error = 'A',
+					.trend = 'N',
+					.season = 'N',
+					.period = 1,
+					.y = y,
+					.n = n,
+					.fit_initial = true};
 	double sx = 0, sy = 0, sxx = 0, sxy = 0;
 	double *path = paths->at;
 
@@ -27,7 +32,8 @@ ThetaClassic(Arena *arena, const double *y, int n, double *columns,
 	{
 		if (t >= paths->first)
 		{
-			double slope = t > 1 ? (t * sxy - sx * sy) / (t * sxx - sx * sx) / 2 : 0;
+			double slope =
+				t > 1 ? (t * sxy - sx * sy) / (t * sxx - sx * sx) / 2 : 0;
 			double lag = (1 - pow(1 - ses.alpha, t)) / ses.alpha;
 
 			for (int h = 0; h < paths->horizon; h++)
@@ -103,8 +109,12 @@ DotFit(Arena *arena, ThetaModel *model, double *columns)
 {
 	static const double lower[] = {0.1, 0, -INFINITY};
 	static const double upper[] = {0.99, 0.99999, INFINITY};
-	FitSpace space = {.n = model->n, .p = 3, .lower = lower, .upper = upper,
-					  .max_rounds = 30, .columns = columns};
+	FitSpace space = {.n = model->n,
+					  .p = 3,
+					  .lower = lower,
+					  .upper = upper,
+					  .max_rounds = 30,
+					  .columns = columns};
 	double best[3] = {0.5, 0.5, model->y[0] / 2};
 	double least = INFINITY;
 
