@@ -191,6 +191,7 @@ BeginWork(Work *work, const ForecastProblem *problem, char *model)
 	size_t horizon = (size_t) problem->horizon;
 	int season = problem->n > 2 * problem->season ? problem->season : 1;
 	int origins = problem->n / 2;
+	size_t columns;
 	size_t points;
 	size_t size;
 
@@ -198,8 +199,9 @@ BeginWork(Work *work, const ForecastProblem *problem, char *model)
 		origins = MAX_ORIGINS;
 	if ((size_t) origins * horizon > MAX_PATH_POINTS)
 		origins = (int) (MAX_PATH_POINTS / horizon);
+	columns = n * (8 + (size_t) (season <= MAX_FITTED_SEASON ? season : 1));
 	points = ((size_t) origins + 1) * horizon;
-	size = n * (MAX_PARAMETERS + 2) + 4 * n + 8 * (size_t) season +
+	size = columns + 4 * n + 8 * (size_t) season +
 		(MAX_COMPONENTS + 1) * points + 4 * horizon + 64;
 	*work = (Work){.problem = problem,
 				   .n = problem->n,
@@ -217,7 +219,7 @@ BeginWork(Work *work, const ForecastProblem *problem, char *model)
 	work->y = ArenaDoubles(&work->arena, n);
 	work->adjusted = ArenaDoubles(&work->arena, n);
 	work->indices = ArenaDoubles(&work->arena, (size_t) season);
-	work->columns = ArenaDoubles(&work->arena, n * (MAX_PARAMETERS + 2));
+	work->columns = ArenaDoubles(&work->arena, columns);
 	work->paths = (Paths){.origins = origins + 1,
 						  .horizon = problem->horizon,
 						  .first = problem->n - origins,

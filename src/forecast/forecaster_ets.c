@@ -11,6 +11,9 @@
  */
 #include "forecaster_internal.h"
 
+/* Rounds of a fit before its starts are compared. */
+#define SCOUTING_ROUNDS 4
+
 /* Where each parameter of a model stands in the vector; -1: not there. */
 typedef struct EtsLayout
 {
@@ -220,71 +223,80 @@ InitialStates(Arena *arena, EtsModel *model)
 }
 
 /*
+ * Fill the box of the parameters, and where to begin inside it.
+ */
+static void
+Begin(Arena *arena, EtsModel *model, const EtsLayout *at, double *lower,
+	  double *upper, double *x)
+{
+	InitialStates(arena, model);
+	for (int j = 0; j < at->p; j++)
+	{
+		lower[j] = 1e-4;
+		upper[j] = 0.9999;
+	}
+	if (at->gamma >= 0)
+		x[at->gamma] = 0.05;
+	if (at->phi >= 0)
+	{
+		x[at->phi] = 0.95;
+		lower[at->phi] = 0.8;
+		upper[at->phi] = 0.98;
+	}
+	if (at->level >= 0)
+	{
+		x[at->level] = model->level;
+		lower[at->level] = -INFINITY;
+		upper[at->level] = INFINITY;
+	}
+	if (at->slope >= 0)
+	{
+		x[at->slope] = model->slope;
+		lower[at->slope] = -INFINITY;
+		upper[at->slope] = INFINITY;
+	}
+	for (int i = 0; at->seasonal >= 0 && i < model->period - 1; i++)
+	{
+		x[at->seasonal + i] = model->seasonal[i];
+		lower[at->seasonal + i] = model->season == 'M' ? 0.001 : -INFINITY;
+		upper[at->seasonal + i] = INFINITY;
+	}
+}
+
+/*
  * Fit a model; false when it cannot follow the series.
+ *
+ * A few rounds from each start tell which valley is the deepest.
  */
 bool
 EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 {
 	static const double starts[][2] = {{0.15, 0.05}, {0.6, 0.1}, {0.9, 0.6}};
 	EtsLayout at = Layout(model);
+	int n_starts = model->trend == 'N' ? 2 : 3; /* one valley is missing */
 	double lower[MAX_PARAMETERS];
 	double upper[MAX_PARAMETERS];
+	double first[MAX_PARAMETERS];
 	double best[MAX_PARAMETERS];
 	double least = INFINITY;
-	int estimated;
+	int estimated = at.p + 1; /* the variance, too */
 	FitSpace space = {.n = model->n,
 					  .p = at.p,
 					  .lower = lower,
 					  .upper = upper,
-					  .max_rounds = rounds,
+					  .max_rounds = SCOUTING_ROUNDS,
 					  .columns = columns};
 
-	InitialStates(arena, model);
-	for (int j = 0; j < at.p; j++)
-	{
-		lower[j] = -INFINITY;
-		upper[j] = INFINITY;
-	}
-	/* without a trend there are few places to go astray */
-	for (size_t start = 0; start < (model->trend == 'N' ? 2 : 3); start++)
+	Begin(arena, model, &at, lower, upper, first);
+	for (int start = 0; start < n_starts; start++)
 	{
 		double x[MAX_PARAMETERS];
 		double sum;
 
+		memcpy(x, first, sizeof(x));
 		x[at.alpha] = starts[start][0];
-		lower[at.alpha] = 1e-4;
-		upper[at.alpha] = 0.9999;
 		if (at.beta >= 0)
-		{
 			x[at.beta] = starts[start][1];
-			lower[at.beta] = 1e-4;
-			upper[at.beta] = 0.9999;
-		}
-		if (at.gamma >= 0)
-		{
-			x[at.gamma] = 0.05;
-			lower[at.gamma] = 1e-4;
-			upper[at.gamma] = 0.9999;
-		}
-		if (at.phi >= 0)
-		{
-			x[at.phi] = 0.95;
-			lower[at.phi] = 0.8;
-			upper[at.phi] = 0.98;
-		}
-		if (start == 0 || !model->fit_initial)
-			InitialStates(arena, model);
-		if (at.level >= 0)
-			x[at.level] = model->level;
-		if (at.slope >= 0)
-			x[at.slope] = model->slope;
-		if (at.seasonal >= 0)
-			for (int i = 0; i < model->period - 1; i++)
-			{
-				x[at.seasonal + i] = model->seasonal[i];
-				if (model->season == 'M')
-					lower[at.seasonal + i] = 0.001;
-			}
 		sum = FitLeastSquares(arena, &space, Residuals, model, x);
 		if (sum < least)
 		{
@@ -294,11 +306,10 @@ EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 	}
 	if (!isfinite(least))
 		return false;
+	space.max_rounds = rounds;
+	least = FitLeastSquares(arena, &space, Residuals, model, best);
 	Unpack(model, &at, best);
-	estimated = at.p + 1 + (model->fit_initial ? 0 : 0);
-	model->likelihood = model->n * log(fmax(least, 1e-300));
-	model->sigma2 = least / model->n;
-	model->aicc = model->likelihood + 2.0 * estimated;
+	model->aicc = model->n * log(fmax(least, 1e-300)) + 2.0 * estimated;
 	if (model->n - estimated - 1 > 0)
 		model->aicc +=
 			2.0 * estimated * (estimated + 1) / (model->n - estimated - 1);

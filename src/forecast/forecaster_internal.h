@@ -102,7 +102,7 @@ typedef struct FitSpace
 	const double *lower;
 	const double *upper;
 	int max_rounds;
-	double *columns; /* [(MAX_PARAMETERS + 2) * n] */
+	double *columns; /* [(p + 2) * n] */
 } FitSpace;
 
 extern double
@@ -130,8 +130,6 @@ typedef struct EtsModel
 	double level, slope; /* initial states */
 	double *seasonal;	 /* [period], of the first observations */
 	double aicc;
-	double sigma2;
-	double likelihood;
 	bool fit_initial;  /* level and slope; else as the first periods say */
 	bool fit_seasonal; /* initial seasons too; else shrunk averages */
 	double *ring;	   /* [period], of the filter */

@@ -9,6 +9,17 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/common.sh
 . "$HERE/../../../scripts/common.sh"
 
+# The rows of a set after its header, series by series, train before test, oldest first.
+rows() {
+	local file=$1
+	shift
+	gzip -dc "$file" | {
+		IFS= read -r header
+		printf '%s\n' "$header"
+		LC_ALL=C sort -s -t, "$@"
+	}
+}
+
 main() {
 	local data=${DATA:-} file set program=$BUILD/acceptance/score
 	[ -n "$data" ] || die "say where the sets are: make acceptance-forecast DATA=folder"
@@ -25,9 +36,9 @@ main() {
 		set=$(basename "$file" .csv.gz)
 		if [ "$set" = daily ]; then
 			set=$(basename "$(dirname "$file")")
-			gzip -dc "$file" | "$program" daily "$set" ${METHOD:+"$METHOD"}
+			rows "$file" -k1,1 -k2,2n | "$program" daily "$set" ${METHOD:+"$METHOD"}
 		else
-			gzip -dc "$file" | "$program" long "${set%_long}" ${METHOD:+"$METHOD"}
+			rows "$file" -k1,1 -k2,2 -k4,4r -k5,5n | "$program" long "${set%_long}" ${METHOD:+"$METHOD"}
 		fi
 	done < <(find "$data" \( -name '*_long.csv.gz' -o -name daily.csv.gz \) | sort)
 }

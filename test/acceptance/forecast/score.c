@@ -6,7 +6,7 @@
  *		score long  <set> < *_long.csv		id,period,freq,set,t,y
  *		score daily <set> < daily.csv		series_id,day_no,sale,...
  *
- * Rows of a series follow each other, oldest first.  Of a daily set the last 7
+ * Rows of a series follow each other, its history first, oldest first.  Of a daily set the last 7
  * days are held out, and weeks are its season; every set has the same settings.
  * A tab-separated line is printed for each period of a set.  An optional third
  * argument names another method.
@@ -50,6 +50,15 @@ typedef struct Series
 	double train[MAX_LENGTH];
 	double test[MAX_LENGTH];
 } Series;
+
+typedef struct Row
+{
+	char *id;
+	char *period;
+	int season;
+	bool test;
+	double value;
+} Row;
 
 /* What was measured of one period of a set. */
 typedef struct Score
@@ -235,56 +244,71 @@ HoldOut(Series *series)
 		   sizeof(double) * DAILY_TEST);
 }
 
+/*
+ * Cut a line into its fields.
+ */
+static Row
+ReadRow(char *line, bool daily)
+{
+	char *rest = line;
+	Row row = {.id = Field(&rest), .period = "daily", .season = 7};
+
+	if (!daily)
+	{
+		row.period = Field(&rest);
+		row.season = atoi(Field(&rest));
+		row.test = strcmp(Field(&rest), "test") == 0;
+	}
+	(void) Field(&rest); /* rows are in order of time */
+	row.value = atof(Field(&rest));
+	return row;
+}
+
+static void
+Append(Series *series, const Row *row)
+{
+	if (series->n_train == MAX_LENGTH || series->n_test == MAX_LENGTH)
+		Fail("a series is too long", series->id);
+	if (row->test)
+		series->test[series->n_test++] = row->value;
+	else
+		series->train[series->n_train++] = row->value;
+}
+
+static void
+FinishSeries(Series *series, bool daily)
+{
+	if (series->n_train == 0)
+		return;
+	if (daily)
+		HoldOut(series);
+	ScoreSeries(series);
+}
+
 static void
 ReadSet(bool daily)
 {
 	static Series series;
 	char line[MAX_LINE];
-	bool any = false;
 
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		Fail("empty input", "standard input");
-	for (;;)
+	while (fgets(line, sizeof(line), stdin) != NULL)
 	{
-		char *rest = line;
-		bool more = fgets(line, sizeof(line), stdin) != NULL;
-		char *id = more ? Field(&rest) : rest;
-		bool test = false;
+		Row row = ReadRow(line, daily);
 
-		if (any && (!more || strcmp(id, series.id) != 0))
+		if (strcmp(row.id, series.id) != 0 ||
+			strcmp(row.period, series.period) != 0)
 		{
-			if (daily)
-				HoldOut(&series);
-			ScoreSeries(&series);
-			any = false;
-		}
-		if (!more)
-			return;
-		if (!any)
-		{
+			FinishSeries(&series, daily);
 			series.n_train = series.n_test = 0;
-			Keep(series.id, id);
+			Keep(series.id, row.id);
+			Keep(series.period, row.period);
+			series.season = row.season;
 		}
-		any = true;
-		if (daily)
-		{
-			Keep(series.period, "daily");
-			series.season = 7;
-		}
-		else
-		{
-			Keep(series.period, Field(&rest));
-			series.season = atoi(Field(&rest));
-			test = strcmp(Field(&rest), "test") == 0;
-		}
-		(void) Field(&rest); /* t: rows are in order */
-		if (series.n_train == MAX_LENGTH || series.n_test == MAX_LENGTH)
-			Fail("a series is too long", series.id);
-		if (test)
-			series.test[series.n_test++] = atof(Field(&rest));
-		else
-			series.train[series.n_train++] = atof(Field(&rest));
+		Append(&series, &row);
 	}
+	FinishSeries(&series, daily);
 }
 
 int
