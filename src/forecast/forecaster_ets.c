@@ -276,8 +276,8 @@ EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 	int n_starts = model->trend == 'N' ? 2 : 3; /* one valley is missing */
 	double lower[MAX_PARAMETERS];
 	double upper[MAX_PARAMETERS];
-	double first[MAX_PARAMETERS];
-	double best[MAX_PARAMETERS];
+	double first[MAX_PARAMETERS] = {0};
+	double best[MAX_PARAMETERS] = {0};
 	double least = INFINITY;
 	int estimated = at.p + 1; /* the variance, too */
 	FitSpace space = {.n = model->n,
