@@ -10,7 +10,9 @@ COMMENT ON FUNCTION retail.parse_events(jsonb, text, timestamptz) IS
 
 CREATE FUNCTION retail.record_events(events jsonb, source text DEFAULT NULL, as_of timestamptz DEFAULT now(),
 	OUT recorded int, OUT repeated int, OUT set_aside int)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+-- By keys: to read all accounts for a batch of events would cost more than the batch.
 #variable_conflict use_column
 BEGIN
 	PERFORM retail.check_time(record_events.as_of, 'as_of');
