@@ -11,6 +11,7 @@
 #include "member/online.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -380,6 +381,35 @@ OnlineGroups(Online *online, const int64 *ids, int n)
 
 /* ---- candidates ---- */
 
+static int
+ComparePairs(const void *x, const void *y)
+{
+	const int64 *a = x;
+	const int64 *b = y;
+
+	if (a[0] != b[0])
+		return a[0] < b[0] ? -1 : 1;
+	return a[1] < b[1] ? -1 : a[1] > b[1];
+}
+
+/* Leaves each pair once; returns how many there are. */
+static int
+DistinctPairs(int64 *pairs, int n)
+{
+	int kept = 0;
+
+	qsort(pairs, n, 2 * sizeof(int64), ComparePairs);
+	for (int i = 0; i < n; i++)
+		if (kept == 0 ||
+			ComparePairs(&pairs[2 * i], &pairs[2 * kept - 2]) != 0)
+		{
+			pairs[2 * kept] = pairs[2 * i];
+			pairs[2 * kept + 1] = pairs[2 * i + 1];
+			kept++;
+		}
+	return kept;
+}
+
 /*
  * Finds who has a key in common with some accounts, pairs of ids one after the
  * other; returns how many.  A key that too many have finds nobody.
@@ -387,47 +417,49 @@ OnlineGroups(Online *online, const int64 *ids, int n)
 int
 OnlineCandidates(Online *online, const int64 *ids, int n, int64 **pairs)
 {
+	/* An array a key: a row a pair would cost more than all the rest. */
 	static RetailStatement statement = {
-		"SELECT k.account_id, k.key, c.account_id FROM retail.match_key k CROSS JOIN LATERAL"
-		" (SELECT m.account_id FROM retail.match_key m WHERE m.key = k.key ORDER BY m.account_id LIMIT $2) c"
-		" WHERE k.account_id = ANY ($1)",
+		"SELECT k.account_id, c.ids FROM retail.match_key k CROSS JOIN LATERAL (SELECT array_agg(x.account_id) AS ids FROM"
+		" (SELECT m.account_id FROM retail.match_key m WHERE m.key = k.key LIMIT $2) x) c"
+		" WHERE k.account_id = ANY ($1) AND cardinality(c.ids) BETWEEN 2 AND $2 - 1",
 		2,
 		{INT8ARRAYOID, INT8OID},
 		NULL,
 		true};
 	Datum values[2];
 	int found = 0;
-	uint64 begin = 0;
+	int room = 0;
 
 	values[0] = RetailInt64Array(ids, n);
 	values[1] = Int64GetDatum(BLOCK_LIMIT + 1);
 	RetailExecute(&statement, values, NULL, false, SPI_OK_SELECT);
-	*pairs = palloc_extended(sizeof(int64) * 2 * Max(SPI_processed, 1),
-							 MCXT_ALLOC_HUGE);
-	/* The accounts of one key come together. */
-	while (begin < SPI_processed)
+	*pairs = NULL;
+	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		int64 a = RetailCellInt64(begin, 1, NULL);
-		int64 key = RetailCellInt64(begin, 2, NULL);
-		uint64 end = begin + 1;
+		bool isnull;
+		int64 a = RetailCellInt64(i, 1, NULL);
+		ArrayType *array = DatumGetArrayTypeP(SPI_getbinval(
+			SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
+		const int64 *others = (const int64 *) ARR_DATA_PTR(array);
+		int n_others = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 
-		while (end < SPI_processed && end - begin <= BLOCK_LIMIT &&
-			   RetailCellInt64(end, 1, NULL) == a &&
-			   RetailCellInt64(end, 2, NULL) == key)
-			end++;
-		for (uint64 i = begin; end - begin <= BLOCK_LIMIT && i < end; i++)
+		if (found + n_others > room)
 		{
-			int64 b = RetailCellInt64(i, 3, NULL);
-
-			if (b == a)
-				continue;
-			(*pairs)[2 * found] = a;
-			(*pairs)[2 * found + 1] = b;
-			found++;
+			room = Max(2 * room, found + n_others);
+			*pairs = *pairs
+				? repalloc_huge(*pairs, sizeof(int64) * 2 * (Size) room)
+				: palloc_extended(sizeof(int64) * 2 * (Size) room,
+								  MCXT_ALLOC_HUGE);
 		}
-		begin = end;
+		for (int k = 0; k < n_others; k++)
+			if (others[k] != a)
+			{
+				(*pairs)[2 * found] = a;
+				(*pairs)[2 * found + 1] = others[k];
+				found++;
+			}
 	}
-	return found;
+	return found > 0 ? DistinctPairs(*pairs, found) : 0;
 }
 
 /*

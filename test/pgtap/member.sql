@@ -139,6 +139,18 @@ SELECT is((SELECT count(*) FROM retail.account_exception x WHERE x.resolved_at I
 SELECT raises('RT011', $$SELECT retail.import_accounts('{}')$$);
 SELECT raises('RT011', $$SELECT retail.import_accounts('[]')$$);
 
+-- ---- a phone shared by 10,000 accounts -----------------------------------------------------------------------------
+
+SELECT u.account_id AS first FROM retail.upsert_account('crm', 'shared', identifiers => '[{"type": "phone", "value": "13677712345", "verified": true}]') u \gset
+WITH a AS (
+	INSERT INTO retail.account (source_id, external_id, keyed_model) SELECT retail.member_source_id('crm'), 'shared' || i, 0 FROM generate_series(1, 9999) i RETURNING account_id
+), i AS (
+	INSERT INTO retail.identifier (account_id, type, value, verified) SELECT a.account_id, 'phone', '+8613677712345', true FROM a)
+INSERT INTO retail.match_key (key, account_id) SELECT k.key, a.account_id FROM a, retail.match_key k WHERE k.account_id = :first;
+SELECT is((SELECT u.outcome || ' ' || u.questions FROM retail.upsert_account('crm', 'shared once more', 'Ann Aster', identifiers => '[{"type": "phone", "value": "13677712345", "verified": true}]') u), 'created 0', 'a phone of 10,000 accounts proves nothing');
+SELECT is((SELECT count(*) FROM retail.member_link l WHERE l.member_id >= :first), 0::bigint, '... and merges nobody');
+SELECT is((SELECT count(*) FROM retail.find_member('13677712345')), 5::bigint, '... a till sees five of them');
+
 -- ---- who may -----------------------------------------------------------------------------------------------------
 
 CREATE ROLE member_test_store LOGIN IN ROLE retail_store;
