@@ -21,11 +21,13 @@ my %jobs = (
 	run_expire_holds => { at => '1 day' },
 	run_housekeeping => {},
 	run_integrity_check => {},
+	run_match_keys => {},
 	run_member_profile => { progress => 'member_profile|queue|0|1' },
 	run_next_task => { progress => 'retention|order_intake|0|20000' },
 	run_questions => { at => '3 days', progress => 'questions|end|0|100' },
 	run_release_unpaid => { at => '1 day' },
 	run_reoptimise => { at => '1 second', progress => 'reoptimise|write|0|2' },
+	run_resolution => {},
 	run_retention => { progress => 'retention|order_intake|0|20000' },
 	run_scarcity_prices => { progress => 'scarcity_prices|compute|0|1' },
 	run_stock_prices => { progress => 'stock_prices|compute|0|1' },
@@ -75,6 +77,10 @@ SELECT retail.submit_orders(jsonb_build_array(public.o('Q1', 'A1', 1), public.o(
 SELECT retail.put_member_source('crm');
 SELECT retail.place_order('app', 'M1', '[{"sku": "A1", "qty": 1}]', '{"region": "R1", "recipient": {"name": "Li"}}', payment => 'on_delivery', member_id => u.member_id) FROM retail.upsert_account('crm', 'm1', 'Li') u;
 SELECT retail.erase_member(a.account_id, 'asked') FROM retail.account a;
+-- known before the last resolution, and copied in since
+SELECT count(*) FROM retail.import_accounts((SELECT jsonb_agg(jsonb_build_object('source', 'crm', 'external_id', 'k' || i, 'full_name', chr(20000 + i) || chr(21000 + i % 7), 'birth_date', (date '1960-01-01' + 37 * i)::text)) FROM generate_series(1, 60) i));
+SELECT retail.run_resolution(now(), true, true, true);
+INSERT INTO retail.account (source_id, external_id, full_name, birth_date) SELECT a.source_id, 'n' || a.external_id, a.full_name, a.birth_date FROM retail.account a WHERE a.external_id LIKE 'k%';
 INSERT INTO retail.integrity_violation (found_at, invariant, object, detail) VALUES ('2026-01-01 00:00+00', 1, 'kept', ''), (now() - interval '1 year', 1, 'old', '');
 });
 my $now = $node->safe_psql('shop', 'SELECT now()');
