@@ -196,7 +196,7 @@ SumPatterns(EmProblem *problem, Sums *sums)
 				continue;
 			sums->m_given[f][number][given][level] += count * match;
 			/* random pairs that agree on the other field are rare */
-			if (given <= 2)
+			if (given <= (f == FIELD_EMAIL || f == FIELD_GENDER ? 4 : 2))
 				sums->u_given[f][number][given][level] +=
 					count * (1.0 - match - household);
 		}

@@ -22,6 +22,7 @@
  *	  -t N		threads
  *	  -c		print how many pairs of a weight are true
  *	  -u		seconds of all threads, not of the clock
+ *	  -l		fold letters only, without the normaliser
  *	  -p P		merge at this probability
  *	  -x		identifiers as exact values (as when only hashes are kept)
  *
@@ -30,6 +31,7 @@
  *-------------------------------------------------------------------------
  */
 #include "../../../src/member/match.h"
+#include "../../../src/member/normalise.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -85,6 +87,7 @@ static struct
 	int full_name;
 	int exact;
 	int calibration;
+	int plain;
 	int cpu;
 	double merge;
 	int threads;
@@ -284,6 +287,13 @@ Text(const char *text)
 	return (MatchText){.data = text, .length = (uint32_t) strlen(text)};
 }
 
+static void
+SetText(MatchText *text, const char *data)
+{
+	text->data = data;
+	text->length = (uint32_t) strlen(data);
+}
+
 /* "name": "value" pairs of a flat JSON object. */
 static void
 TakeAttributes(char *json, Attribute *attributes, int *n_attributes,
@@ -423,6 +433,49 @@ PrintCalibration(const MatchRecords *set, const Record *records, int64_t n)
 				   all[i] > 0 ? (double) same[i] / (double) all[i] : 0.0);
 }
 
+/*
+ * Fold a record as the extension does.
+ */
+static void
+Normalise(Record *record, MatchInput *input)
+{
+	static Normaliser *normaliser;
+	char out[NORMALISE_TEXT_SIZE];
+	NormalName name;
+	char **field = record->field;
+
+	if (normaliser == NULL)
+		normaliser = NormaliserCreate();
+	(void) NormaliseName(normaliser, field[COLUMN_FULL], field[COLUMN_GIVEN],
+						 field[COLUMN_SURNAME], &name);
+	field[COLUMN_FULL] = "";
+	field[COLUMN_GIVEN] = strdup(name.given);
+	field[COLUMN_SURNAME] = strdup(name.surname);
+	input->text[MATCH_GIVEN_NAME].native = name.given_hash;
+	input->text[MATCH_SURNAME].native = name.surname_hash;
+	for (int c = COLUMN_ADDRESS; c <= COLUMN_POSTCODE; c++)
+	{
+		if (c == COLUMN_ADDRESS)
+			(void) NormaliseAddress(normaliser, field[c], -1, out, sizeof(out));
+		else if (c == COLUMN_POSTCODE)
+			(void) NormalisePostcode(normaliser, field[c], -1, out,
+									 sizeof(out));
+		else
+			(void) NormalisePlace(normaliser, field[c], -1, out, sizeof(out));
+		field[c] = strdup(out);
+	}
+	(void) NormalisePhone(normaliser, field[COLUMN_PHONE], -1, NULL, out,
+						  sizeof(out));
+	field[COLUMN_PHONE] = strdup(out);
+	(void) NormaliseEmail(normaliser, field[COLUMN_EMAIL], -1, out,
+						  sizeof(out));
+	field[COLUMN_EMAIL] = strdup(out);
+	field[COLUMN_GENDER] =
+		strdup(NormaliseGender(field[COLUMN_GENDER], -1) == 'm'		  ? "m"
+				   : NormaliseGender(field[COLUMN_GENDER], -1) == 'f' ? "f"
+																	  : "");
+}
+
 static double
 Now(void)
 {
@@ -484,7 +537,9 @@ Run(const char *path)
 		if (Chance() >= option.keep)
 			continue;
 		Perturb(record);
-		for (int c = COLUMN_FULL; c < COLUMN_ATTRIBUTES; c++)
+		if (!option.plain)
+			Normalise(record, input);
+		for (int c = COLUMN_FULL; c < COLUMN_ATTRIBUTES && option.plain; c++)
 			Fold(record->field[c], c == COLUMN_EMAIL || c == COLUMN_BIRTH);
 		input->id = strtoll(record->field[COLUMN_ID], NULL, 10);
 		for (input->source = 0; input->source < settings.n_sources;
@@ -500,9 +555,9 @@ Run(const char *path)
 				(MatchSource){settings.n_sources, MATCH_DEDUPLICATED_UNKNOWN};
 			settings.n_sources++;
 		}
-		input->text[MATCH_FULL_NAME] = Text(record->field[COLUMN_FULL]);
-		input->text[MATCH_GIVEN_NAME] = Text(record->field[COLUMN_GIVEN]);
-		input->text[MATCH_SURNAME] = Text(record->field[COLUMN_SURNAME]);
+		SetText(&input->text[MATCH_FULL_NAME], record->field[COLUMN_FULL]);
+		SetText(&input->text[MATCH_GIVEN_NAME], record->field[COLUMN_GIVEN]);
+		SetText(&input->text[MATCH_SURNAME], record->field[COLUMN_SURNAME]);
 		input->text[MATCH_BIRTH_DATE] = Text(record->field[COLUMN_BIRTH]);
 		input->text[MATCH_GENDER] = Text(record->field[COLUMN_GENDER]);
 		input->text[MATCH_ADDRESS] = Text(record->field[COLUMN_ADDRESS]);
@@ -615,6 +670,9 @@ main(int argc, char **argv)
 				break;
 			case 'u':
 				option.cpu = 1;
+				break;
+			case 'l':
+				option.plain = 1;
 				break;
 			case 'p':
 				option.merge = atof(argv[++i]);
