@@ -19,8 +19,6 @@
 
 #define MAX_PARTS 6
 #define WEIGHT_POWER 1.5
-/* Rounds of a fit: the last digits of a parameter do not matter here. */
-#define AUTO_ROUNDS 20
 /* A path further from the history than this many of its ranges is left out. */
 #define EXPLOSION 20
 
@@ -60,26 +58,27 @@ RunPart(Work *work, Part part, Paths *paths)
 	switch (part)
 	{
 		case PART_DOT:
-			DotFit(arena, &dot, work->columns);
+			DotFit(arena, &dot, work->columns, FIT_ROUGHLY);
 			DotPaths(&dot, paths);
 			break;
 		case PART_THETA:
-			ThetaClassic(arena, adjusted, work->n, work->columns, paths);
+			ThetaClassic(arena, adjusted, work->n, work->columns, FIT_ROUGHLY,
+						 paths);
 			break;
 		case PART_HOLT:
-			if (!RunEts(work, adjusted, "AAN", false, AUTO_ROUNDS, paths))
+			if (!RunEts(work, adjusted, "AAN", false, FIT_ROUGHLY, paths))
 				return false;
 			break;
 		case PART_SES:
-			if (!RunEts(work, adjusted, "ANN", false, AUTO_ROUNDS, paths))
+			if (!RunEts(work, adjusted, "ANN", false, FIT_ROUGHLY, paths))
 				return false;
 			break;
 		case PART_SEASONAL:
 			if (work->season_kind != 'N')
 				return RunEts(work, work->y, work->positive ? "MDM" : "ADA",
-							  false, AUTO_ROUNDS, paths);
+							  false, FIT_ROUGHLY, paths);
 			if (!RunEts(work, adjusted, work->positive ? "MDN" : "ADN", false,
-						AUTO_ROUNDS, paths))
+						FIT_ROUGHLY, paths))
 				return false;
 			break;
 		case PART_TSB:

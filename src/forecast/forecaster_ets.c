@@ -13,6 +13,7 @@
 
 /* Rounds of a fit before its starts are compared. */
 #define SCOUTING_ROUNDS 4
+#define MAX_ROUNDS 40
 
 /* Where each parameter of a model stands in the vector; -1: not there. */
 typedef struct EtsLayout
@@ -269,7 +270,7 @@ Begin(Arena *arena, EtsModel *model, const EtsLayout *at, double *lower,
  * A few rounds from each start tell which valley is the deepest.
  */
 bool
-EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
+EtsFit(Arena *arena, EtsModel *model, double *columns, double tolerance)
 {
 	static const double starts[][2] = {{0.15, 0.05}, {0.6, 0.1}, {0.9, 0.6}};
 	EtsLayout at = Layout(model);
@@ -285,6 +286,7 @@ EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 					  .lower = lower,
 					  .upper = upper,
 					  .max_rounds = SCOUTING_ROUNDS,
+					  .tolerance = tolerance,
 					  .columns = columns};
 
 	Begin(arena, model, &at, lower, upper, first);
@@ -306,7 +308,7 @@ EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds)
 	}
 	if (!isfinite(least))
 		return false;
-	space.max_rounds = rounds;
+	space.max_rounds = MAX_ROUNDS;
 	least = FitLeastSquares(arena, &space, Residuals, model, best);
 	Unpack(model, &at, best);
 	model->aicc = model->n * log(fmax(least, 1e-300)) + 2.0 * estimated;

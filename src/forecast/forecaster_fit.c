@@ -13,8 +13,6 @@
  */
 #include "forecaster_internal.h"
 
-#define FIT_TOLERANCE 1e-7
-
 /*
  * Return the sum of squares, or infinity where the model refuses.
  */
@@ -191,7 +189,7 @@ FitLeastSquares(Arena *arena, const FitSpace *space, ResidualFunction function,
 			else
 				damping *= 8;
 		}
-		if (!improved || before - best <= FIT_TOLERANCE * before)
+		if (!improved || before - best <= space->tolerance * before)
 			break;
 	}
 	return best;

@@ -184,7 +184,7 @@ AddAggregated(Arena *arena, const double *y, int n, int bucket, double weight,
 					.n = buckets,
 					.fit_initial = true};
 
-	(void) EtsFit(arena, &ses, columns, 20);
+	(void) EtsFit(arena, &ses, columns, FIT_WELL);
 	for (int origin = 0; origin < paths->origins; origin++)
 	{
 		double level = ses.level;

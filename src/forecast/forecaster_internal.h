@@ -77,7 +77,7 @@ extern const double *LastPath(const Paths *paths);
 /* ---- forecaster_methods.c ------------------------------------------------ */
 
 extern bool RunEts(Work *work, const double *y, const char *form,
-				   bool fit_seasonal, int rounds, Paths *paths);
+				   bool fit_seasonal, double tolerance, Paths *paths);
 extern bool RunMethod(Work *work, ForecastMethod method, Paths *paths);
 extern void AdjustSeason(Work *work);
 extern void RestoreSeason(const Work *work, Paths *paths);
@@ -95,6 +95,10 @@ extern void SpreadQuantiles(Work *work, double *quantiles);
 typedef bool (*ResidualFunction)(void *model, const double *parameters,
 								 double *residuals);
 
+/* How well a fit is done: alone, or as one of several. */
+#define FIT_WELL 1e-7
+#define FIT_ROUGHLY 1e-3
+
 typedef struct FitSpace
 {
 	int n; /* residuals */
@@ -102,7 +106,8 @@ typedef struct FitSpace
 	const double *lower;
 	const double *upper;
 	int max_rounds;
-	double *columns; /* [(p + 2) * n] */
+	double tolerance; /* a round that gains less, relatively, is the last */
+	double *columns;  /* [(p + 2) * n] */
 } FitSpace;
 
 extern double
@@ -135,7 +140,8 @@ typedef struct EtsModel
 	double *ring;	   /* [period], of the filter */
 } EtsModel;
 
-extern bool EtsFit(Arena *arena, EtsModel *model, double *columns, int rounds);
+extern bool
+EtsFit(Arena *arena, EtsModel *model, double *columns, double tolerance);
 extern void EtsPaths(Arena *arena, const EtsModel *model, Paths *paths);
 
 /* ---- forecaster_theta.c -------------------------------------------------- */
@@ -148,8 +154,9 @@ typedef struct ThetaModel
 } ThetaModel;
 
 extern void ThetaClassic(Arena *arena, const double *y, int n, double *columns,
-						 Paths *paths);
-extern void DotFit(Arena *arena, ThetaModel *model, double *columns);
+						 double tolerance, Paths *paths);
+extern void
+DotFit(Arena *arena, ThetaModel *model, double *columns, double tolerance);
 extern void DotPaths(const ThetaModel *model, Paths *paths);
 
 /* ---- forecaster_simple.c, forecaster_intermittent.c ---------------------- */

@@ -92,7 +92,7 @@ NameEts(Work *work, const EtsModel *model)
  */
 bool
 RunEts(Work *work, const double *y, const char *form, bool fit_seasonal,
-	   int rounds, Paths *paths)
+	   double tolerance, Paths *paths)
 {
 	size_t used = work->arena.used;
 	EtsModel model = {.error = form[0],
@@ -107,7 +107,7 @@ RunEts(Work *work, const double *y, const char *form, bool fit_seasonal,
 
 	model.seasonal = ArenaDoubles(&work->arena, (size_t) work->season);
 	model.ring = ArenaDoubles(&work->arena, (size_t) work->season);
-	fitted = EtsFit(&work->arena, &model, work->columns, rounds);
+	fitted = EtsFit(&work->arena, &model, work->columns, tolerance);
 	if (fitted)
 	{
 		EtsPaths(&work->arena, &model, paths);
@@ -151,7 +151,7 @@ RunEtsByAicc(Work *work, Paths *paths)
 					(*error == 'A' && *season == 'M') ||
 					(*error == 'M' && !work->positive))
 					continue;
-				if (!EtsFit(&work->arena, &model, work->columns, 30))
+				if (!EtsFit(&work->arena, &model, work->columns, FIT_WELL))
 					continue;
 				if (!found || model.aicc < best.aicc)
 				{
@@ -179,12 +179,12 @@ RunTheta(Work *work, bool dynamic, Paths *paths)
 	AdjustSeason(work);
 	if (dynamic)
 	{
-		DotFit(&work->arena, &model, work->columns);
+		DotFit(&work->arena, &model, work->columns, FIT_WELL);
 		DotPaths(&model, paths);
 	}
 	else
 		ThetaClassic(&work->arena, work->adjusted, work->n, work->columns,
-					 paths);
+					 FIT_WELL, paths);
 	RestoreSeason(work, paths);
 }
 
@@ -217,20 +217,20 @@ RunMethod(Work *work, ForecastMethod method, Paths *paths)
 							   paths);
 			break;
 		case FORECAST_SES:
-			return RunEts(work, y, "ANN", true, 40, paths);
+			return RunEts(work, y, "ANN", true, FIT_WELL, paths);
 		case FORECAST_HOLT:
-			return RunEts(work, y, "AAN", true, 40, paths);
+			return RunEts(work, y, "AAN", true, FIT_WELL, paths);
 		case FORECAST_DAMPED:
-			return RunEts(work, y, "ADN", true, 40, paths);
+			return RunEts(work, y, "ADN", true, FIT_WELL, paths);
 		case FORECAST_HW_ADDITIVE:
-			return RunEts(work, y, work->season > 1 ? "AAA" : "AAN", true, 40,
-						  paths);
+			return RunEts(work, y, work->season > 1 ? "AAA" : "AAN", true,
+						  FIT_WELL, paths);
 		case FORECAST_HW_MULTIPLICATIVE:
 			if (!work->positive)
 				return false;
-			return RunEts(work, y, work->season > 1 ? "MAM" : "MAN", true, 40,
-						  paths) ||
-				RunEts(work, y, "AAN", true, 40, paths);
+			return RunEts(work, y, work->season > 1 ? "MAM" : "MAN", true,
+						  FIT_WELL, paths) ||
+				RunEts(work, y, "AAN", true, FIT_WELL, paths);
 		case FORECAST_ETS:
 			RunEtsByAicc(work, paths);
 			break;

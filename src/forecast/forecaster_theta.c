@@ -14,7 +14,7 @@
 
 void
 ThetaClassic(Arena *arena, const double *y, int n, double *columns,
-			 Paths *paths)
+			 double tolerance, Paths *paths)
 {
 	EtsModel ses = {.error = 'A',
 					.trend = 'N',
@@ -26,7 +26,7 @@ ThetaClassic(Arena *arena, const double *y, int n, double *columns,
 	double sx = 0, sy = 0, sxx = 0, sxy = 0;
 	double *path = paths->at;
 
-	(void) EtsFit(arena, &ses, columns, 30);
+	(void) EtsFit(arena, &ses, columns, tolerance);
 	EtsPaths(arena, &ses, paths);
 	for (int t = 0; t <= n; t++)
 	{
@@ -105,7 +105,7 @@ DotResiduals(void *context, const double *x, double *residuals)
 }
 
 void
-DotFit(Arena *arena, ThetaModel *model, double *columns)
+DotFit(Arena *arena, ThetaModel *model, double *columns, double tolerance)
 {
 	static const double lower[] = {0.1, 0, -INFINITY};
 	static const double upper[] = {0.99, 0.99999, INFINITY};
@@ -114,6 +114,7 @@ DotFit(Arena *arena, ThetaModel *model, double *columns)
 					  .lower = lower,
 					  .upper = upper,
 					  .max_rounds = 30,
+					  .tolerance = tolerance,
 					  .columns = columns};
 	double best[3] = {0.5, 0.5, model->y[0] / 2};
 	double least = INFINITY;

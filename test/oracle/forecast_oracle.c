@@ -140,7 +140,7 @@ CompareEts(void)
 
 	model.fit_initial = model.fit_seasonal = true;
 	Fits++;
-	if (!EtsFit(&arena, &model, columns, 40))
+	if (!EtsFit(&arena, &model, columns, FIT_WELL))
 		WorseFits++;
 	else
 	{

@@ -138,7 +138,7 @@ FittedAicc(const char *form, const double *y, int n, int period)
 					  .seasonal = seasonal,
 					  .ring = ring};
 
-	assert_true(EtsFit(&arena, &model, columns, 40));
+	assert_true(EtsFit(&arena, &model, columns, FIT_WELL));
 	return model.aicc;
 }
 
