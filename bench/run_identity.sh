@@ -13,9 +13,15 @@ IDENTITY_ONLY=${IDENTITY_ONLY:-batch online scale profile}
 
 # ---- people -----------------------------------------------------------------------------------------
 
+LOADED=0
+
 # Fills the tables with so many accounts, in place of those that are there.
 load_people() {
 	local n=$1 begin=$SECONDS folder=$RATES/people
+	if [ "$LOADED" = "$n" ]; then
+		forget
+		return
+	fi
 	mkdir -p "$folder"
 	"$BUILD/bench/identity_people" "$n" 1 "$folder"
 	sql <<-SQL >&2
@@ -32,6 +38,7 @@ load_people() {
 		VACUUM ANALYZE retail.account, retail.identifier, bench.truth;
 	SQL
 	rm -rf "$folder"
+	LOADED=$n
 	forget
 	say "  $n accounts loaded in $((SECONDS - begin)) s"
 }
@@ -42,14 +49,15 @@ forget() {
 		-c "VACUUM ANALYZE retail.member_link" -c CHECKPOINT >&2
 }
 
-# Resolves all from nothing; prints seconds, megabytes of memory beside shared buffers, seconds of the keys for upsert_account().
+# Resolves all from nothing; prints seconds, megabytes of memory beside shared buffers, seconds of processors.
 resolve() {
 	sql -F ' ' <<-'SQL'
 		SELECT clock_timestamp() AS t0 \gset
 		SELECT retail.run_resolution(now(), true, true, false) \g /dev/null
 		SELECT clock_timestamp() AS t1 \gset
 		SELECT pg_read_file('/proc/self/status') AS status \gset
-		SELECT round(extract(epoch FROM :'t1'::timestamptz - :'t0'), 3), ((regexp_match(:'status', 'VmHWM:\s+(\d+)'))[1]::int - (regexp_match(:'status', 'RssShmem:\s+(\d+)'))[1]::int) / 1024;
+		SELECT round(extract(epoch FROM :'t1'::timestamptz - :'t0'), 3), ((regexp_match(:'status', 'VmHWM:\s+(\d+)'))[1]::int - (regexp_match(:'status', 'RssShmem:\s+(\d+)'))[1]::int) / 1024,
+			(SELECT round((f[12]::numeric + f[13]::numeric) / 100, 1) FROM regexp_split_to_array(regexp_replace(pg_read_file('/proc/self/stat'), '^.*\) ', ''), ' ') AS f);
 	SQL
 }
 
@@ -65,12 +73,14 @@ batch() {
 		resolve >"$RATES/resolved"
 		awk '{ print $1 }' "$RATES/resolved" >>"$RATES/seconds"
 		awk '{ print $2 }' "$RATES/resolved" >>"$RATES/memory"
+		awk '{ print $3 }' "$RATES/resolved" >>"$RATES/processors"
 		begin=$(date +%s.%N)
 		sql -f "$BENCH/peers/identity_exact.sql" >&2
 		awk -v b="$begin" -v e="$(date +%s.%N)" 'BEGIN { print e - b }' >>"$RATES/peer"
-		say "  run $run: $(cat "$RATES/resolved") (seconds, MB), peer $(tail -n 1 "$RATES/peer") s"
+		say "  run $run: $(cat "$RATES/resolved") (seconds, MB, seconds of processors), peer $(tail -n 1 "$RATES/peer") s"
 	done
 	figure identity.batch s "nothing (tables to tables, $IDENTITY_ACCOUNTS accounts)" <"$RATES/seconds"
+	figure identity.batch_processors s "(information: seconds of processors)" <"$RATES/processors"
 	accuracy retail.member_link >"$RATES/accuracy"
 	say "  precision, recall, F1: $(cat "$RATES/accuracy")"
 	awk '{ print $3 }' "$RATES/accuracy" | figure identity.batch_f1 F1 "the truth"
@@ -78,7 +88,7 @@ batch() {
 	accuracy peer.link >"$RATES/accuracy"
 	awk '{ print $3 }' "$RATES/accuracy" | figure identity.batch_peer_f1 F1 "the truth; (information: the peer's)"
 	paste "$RATES/seconds" "$RATES/peer" | awk '{ print $2 / $1 }' | figure identity.batch_peer ratio "exact matches in SQL: its time / ours"
-	sql -c "DROP SCHEMA peer CASCADE" >&2
+	sql -c "SET client_min_messages = warning" -c "DROP SCHEMA peer CASCADE" >&2
 }
 
 # Keys for upsert_account(), then calls of it.
@@ -111,7 +121,7 @@ scale() {
 	for n in $IDENTITY_SIZES; do
 		load_people "$n"
 		resolve >"$RATES/resolved"
-		say "  $n: $(cat "$RATES/resolved") (seconds, MB), accuracy $(accuracy retail.member_link)"
+		say "  $n: $(cat "$RATES/resolved") (seconds, MB, seconds of processors), accuracy $(accuracy retail.member_link)"
 		value=$(awk -v n="$n" '{ printf "%.9g", $1 / (n * log(n)) }' "$RATES/resolved")
 		first=${first:-$value}
 		awk '{ print $1 }' "$RATES/resolved" | figure "identity.scale_seconds.$n" s "(information)"

@@ -1,6 +1,7 @@
 -- identity_exact.sql: what a capable developer writes in an afternoon: accounts are one person when a phone, e-mail, card or unionid
 -- is equal, or name and birth date are, after the usual clean-up by regular expressions; values that more than five accounts have do
 -- not count. Groups are formed by labels that spread along equal values until none changes. Result: peer.link (account_id, member_id).
+SET client_min_messages = warning;
 DROP SCHEMA IF EXISTS peer CASCADE;
 CREATE SCHEMA peer;
 CREATE UNLOGGED TABLE peer.value AS

@@ -171,7 +171,11 @@ static int64
 RowOf(const Writer *writer, int64 id)
 {
 	int64 low = 0, high = writer->n - 1;
+	int64 guess = writer->n > 0 ? id - writer->ids[RowAt(writer, 0)] : -1;
 
+	/* Numbers without gaps need no search. */
+	if (guess >= 0 && guess <= high && writer->ids[RowAt(writer, guess)] == id)
+		return RowAt(writer, guess);
 	while (low <= high)
 	{
 		int64 middle = low + (high - low) / 2;
