@@ -20,6 +20,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -498,6 +499,7 @@ AddBatch(Reader *reader, FoldBatch *batch)
 {
 	Resolution *resolution = reader->resolution;
 
+	reader->batch = batch; /* ours to give back, also after an error */
 	if (batch->failed)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	for (int i = 0; i < batch->n; i++)
@@ -510,6 +512,7 @@ AddBatch(Reader *reader, FoldBatch *batch)
 		NoteRecord(resolution, batch->rows[i].id);
 	}
 	reader->read += batch->n;
+	reader->batch = NULL;
 	FoldPoolGiveBack(reader->pool, batch);
 	CHECK_FOR_INTERRUPTS();
 	ResolutionTell(resolution, reader->read, reader->expected);
@@ -588,6 +591,19 @@ TellCrowded(Reader *reader)
 	reader->resolution->exceptions += (int64) SPI_processed;
 }
 
+/* Ends the helpers, before the memory goes that they read. */
+static void
+StopFolding(int code, Datum argument)
+{
+	Reader *reader = (Reader *) DatumGetPointer(argument);
+
+	(void) code;
+	if (reader->batch)
+		FoldPoolGiveBack(reader->pool, reader->batch);
+	reader->batch = NULL;
+	FoldPoolStop(reader->pool);
+}
+
 /* Fills resolution->records. */
 void
 ResolutionReadAccounts(Resolution *resolution)
@@ -608,18 +624,13 @@ ResolutionReadAccounts(Resolution *resolution)
 								reader.n_blocked);
 	if (reader.pool == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
-	PG_TRY()
-		;
-		{
-			ReadAll(&reader);
-		}
-		PG_FINALLY();
-		{
-			if (reader.batch)
-				FoldPoolGiveBack(reader.pool, reader.batch);
-			FoldPoolStop(reader.pool);
-		}
-	PG_END_TRY();
+	/* A session that is terminated frees the memory that helpers read, too. */
+	PG_ENSURE_ERROR_CLEANUP(StopFolding, PointerGetDatum(&reader));
+	{
+		ReadAll(&reader);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(StopFolding, PointerGetDatum(&reader));
+	StopFolding(0, PointerGetDatum(&reader));
 	TellCrowded(&reader);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);

@@ -1,5 +1,5 @@
 # member_resolution.pl: run_resolution() on generated accounts: what it writes is what a second run finds; cancelled or killed (-9) at
-# any moment it leaves nothing behind, and the next run writes what an undisturbed one does; two at once take turns; a run tells how
+# any moment it leaves nothing behind (nor does a run whose session is terminated), and the next run writes what an undisturbed one does; two at once take turns; a run tells how
 # far it is.
 use strict;
 use warnings;
@@ -78,6 +78,28 @@ for my $moment (0 .. 3)
 	is($node->safe_psql('shop', 'SELECT public.written()'), '0 0 0 0 0', "cancel $moment: nothing of it was written");
 }
 cmp_ok($cancelled, '>=', 1, 'runs were cancelled at work');
+
+# ---- terminated while others fold what was read ------------------------------------------------------------------------------------
+
+install($node, 'large');
+$node->safe_psql('large', qq{
+INSERT INTO retail.member_source (source_id, code) VALUES (1, 'online'), (2, 'store');
+\\copy retail.account (account_id, source_id, external_id, full_name, birth_date, gender, address, city, region, postcode) FROM '$folder/account.tsv'
+INSERT INTO retail.account (account_id, source_id, external_id, full_name, birth_date, gender, address, city, region, postcode)
+	SELECT account_id + 10000 * g, source_id, external_id || '-' || g, full_name, birth_date, gender, address, city, region, postcode FROM retail.account, generate_series(1, 60) g;
+INSERT INTO retail.identifier (account_id, type, value) SELECT account_id, 'phone', '+8613' || lpad(account_id::text, 9, '0') FROM retail.account;
+});
+for my $moment (1 .. 4)
+{
+	my ($out, $err) = ('', '');
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', $node->connstr('large'), '-c', 'SET pg_retail.resolution_threads = 4', '-c', 'SELECT retail.run_resolution()' ], '>', \$out, '2>', \$err);
+	my $reads = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'pg_retail resolution: read accounts%'};
+	$node->poll_query_until('large', $reads);
+	$node->safe_psql('large', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pg_retail resolution: %'});
+	eval { $run->finish };
+	like($err, qr/57P01/, "terminate $moment: the session ends, and it alone");
+}
+is($node->safe_psql('large', 'SELECT count(*) FROM retail.match_model'), '0', 'nothing of it was written');
 
 # ---- undisturbed ----------------------------------------------------------------------------------------------------------------------
 
