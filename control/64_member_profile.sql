@@ -294,15 +294,16 @@ BEGIN
 		LEFT JOIN retail.sku k ON k.sku_id = e.sku_id LEFT JOIN retail.category g ON g.category_id = e.category_id;
 	SELECT coalesce(jsonb_agg(jsonb_build_object('category', g.code, 'name', g.name, 'bought', round(a.bought::numeric, 2)) ORDER BY a.n), '[]') INTO likes
 		FROM unnest(p.affinity_category, p.affinity_bought) WITH ORDINALITY a (category_id, bought, n) JOIN retail.category g USING (category_id);
-	RETURN jsonb_build_object('member', member, 'name', retail.display_name(member), 'stage', p.stage, 'tier', coalesce(p.tier, 'regular'), 'points', p.points, 'orders', p.orders, 'last_purchase_at', p.last_purchase_at,
+	RETURN jsonb_build_object('member', member, 'stage', p.stage, 'tier', coalesce(p.tier, 'regular'), 'points', p.points, 'orders', p.orders, 'last_purchase_at', p.last_purchase_at,
 		'purchases', bought, 'looked_at', looked, 'likes', likes);
 END $$;
-COMMENT ON FUNCTION retail.till_card(bigint) IS 'Internal: what a store may see of a person.';
+COMMENT ON FUNCTION retail.till_card(bigint) IS 'Internal: what a store may see of a person, but the name.';
 
 CREATE FUNCTION retail.member_at_till(code text, node text DEFAULT NULL) RETURNS SETOF jsonb
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1 SET search_path = retail, pg_catalog, pg_temp AS $$
-	SELECT f.card FROM retail.find_member($1, node => $2) f
-$$;
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1 SET search_path = retail, pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY SELECT f.card || jsonb_build_object('name', f.display_name) FROM retail.find_member($1, node => $2) f;
+END $$;
 COMMENT ON FUNCTION retail.member_at_till(text, text) IS
 'What a store sees of the person with a phone number, card or other identifier, or M and the member number: name (masked), stage, tier, points, last purchases, what was looked at online lately, and what the person likes, as the last run of run_member_profile() left it. The cards of find_member(), verified first. Raises RT002, RT017, RT040.';
 
