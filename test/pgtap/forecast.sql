@@ -1,7 +1,7 @@
 -- forecast.sql: retail.forecast() and demand_class(): what they answer, and what they refuse.
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(55);
+SELECT plan(56);
 
 CREATE FUNCTION pg_temp.mean(history float8[], horizon int, season int DEFAULT 1, method text DEFAULT 'auto', non_negative boolean DEFAULT true) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE AS $$ SELECT array_agg(round(f.mean::numeric, 4) ORDER BY f.step) FROM retail.forecast(history, horizon, season, method, non_negative => non_negative) f $$;
@@ -54,6 +54,18 @@ SELECT ok((SELECT min(f.mean) < -20 FROM retail.forecast('{90,80,70,60,50,40,30,
 SELECT is((SELECT count(*) FROM retail.forecast(array_fill(3::float8, '{100000}') || '{4}'::float8[], 2, 7)), 2::bigint, 'a hundred thousand periods');
 SELECT is((SELECT count(*) FROM retail.forecast(pg_temp.month(20), 5, 365)), 5::bigint, 'a season longer than the history is left out');
 SELECT is((SELECT count(*) FROM retail.forecast('{1e100,-1e100,1e-300,0,5}', 3, 2, m) f WHERE f.mean BETWEEN 0 AND 1e110), 3::bigint, m || ' of absurd numbers') FROM unnest('{auto,ets}'::text[]) m;
+
+CREATE FUNCTION pg_temp.cancelled() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM count(*) FROM retail.forecast((SELECT array_agg(i % 100 + 1)::float8[] FROM generate_series(1, 200000) i), 12, 24, 'ets');
+	RETURN false;
+EXCEPTION WHEN query_canceled THEN
+	RETURN true;
+END $$;
+SET LOCAL statement_timeout = '500ms';
+SELECT pg_temp.cancelled() AS cancelled \gset
+RESET statement_timeout;
+SELECT ok(:'cancelled', 'a long fit can be cancelled');
 
 -- ---- what is refused --------------------------------------------------------------------
 SELECT is(pg_temp.refused($$'{}', 1$$, 'It has 0 elements.'), 'refused', 'an empty history');
