@@ -17,8 +17,11 @@
 /* The household class begins with this share of the prior of matches. */
 #define FIRST_HOUSEHOLDS 0.1
 #define CONVERGED 1e-6
-/* A pair that looks like a match has a key in common. */
+/* A pair that looks like a match has a key in common.  Others are counted by
+ * random pairs as far as these say next to nothing: of many records a random
+ * pair stands for so many that a single likely one would be a crowd. */
 #define LIKELY 0.3
+#define UNINFORMED 64.0
 /* At most so many times the matches among candidates are all matches. */
 #define MOST_UNSEEN 2.0
 
@@ -164,6 +167,7 @@ SumPatterns(EmProblem *problem, Sums *sums)
 	const ModelCore *core = problem->core;
 	EmLogs logs;
 	double likelihood = 0.0;
+	double likely = fmin(LIKELY, UNINFORMED * core->prior);
 
 	memset(sums, 0, sizeof(Sums));
 	EmTakeLogs(core, &logs);
@@ -177,7 +181,7 @@ SumPatterns(EmProblem *problem, Sums *sums)
 		likelihood +=
 			count * EmClassify(core, &logs, pattern, &match, &household);
 		sums->matches += count * match;
-		if (match >= LIKELY)
+		if (match >= likely)
 			sums->likely += count * match;
 		sums->households += count * household;
 		for (int f = 0; f < FIELDS; f++)
@@ -210,7 +214,7 @@ SumPatterns(EmProblem *problem, Sums *sums)
 
 		(void) EmClassify(core, &logs, pattern, &match, &household);
 		other = problem->random.count[i] * (1.0 - match - household);
-		if (match < LIKELY)
+		if (match < likely)
 			sums->unlikely += problem->random.count[i] * match;
 		sums->others += other;
 		for (int f = 0; f < FIELDS; f++)
