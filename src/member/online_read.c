@@ -400,8 +400,7 @@ DistinctPairs(int64 *pairs, int n)
 
 	qsort(pairs, n, 2 * sizeof(int64), ComparePairs);
 	for (int i = 0; i < n; i++)
-		if (kept == 0 ||
-			ComparePairs(&pairs[2 * i], &pairs[2 * kept - 2]) != 0)
+		if (kept == 0 || ComparePairs(&pairs[2 * i], &pairs[2 * kept - 2]) != 0)
 		{
 			pairs[2 * kept] = pairs[2 * i];
 			pairs[2 * kept + 1] = pairs[2 * i + 1];
@@ -490,8 +489,7 @@ OnlineHasChanged(Online *online)
 		return true;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		OnlineNode *node =
-			OnlineNodeAt(online, RetailCellInt64(i, 1, NULL));
+		OnlineNode *node = OnlineNodeAt(online, RetailCellInt64(i, 1, NULL));
 		bool isnull;
 		int others = 0;
 
