@@ -176,7 +176,7 @@ TakeKeys(Online *online)
 	if (online->nodes[0].input)
 	{
 		OnlineRecords(online);
-		n = MatchKeys(online->records, 0, keys);
+		n = MatchKeys(online->records, online->rows[0], keys);
 	}
 	(void) MemberLockKeys(keys, n);
 	OnlineWriteKeys(online->model, online->account_id, online->created, keys,

@@ -288,13 +288,27 @@ OnlineLoad(Online *online)
 	}
 }
 
-/* Gives all nodes that are there to the matcher, anew. */
+static int
+CompareNodes(const void *x, const void *y, void *argument)
+{
+	const OnlineNode *nodes = argument;
+	int64 a = nodes[*(const int *) x].id;
+	int64 b = nodes[*(const int *) y].id;
+
+	return a < b ? -1 : a > b;
+}
+
+/*
+ * Gives all nodes that are there to the matcher, anew; in the order of their
+ * ids, or it would sort them for a million.
+ */
 void
 OnlineRecords(Online *online)
 {
 	const MemberModel *model = online->model;
 	MatchMemory memory = MemberMemory(online->context);
 	MatchRun run = {1, NULL, NULL};
+	int *order = palloc(sizeof(int) * Max(online->n, 1));
 	int n = 0;
 
 	if (online->records)
@@ -306,12 +320,18 @@ OnlineRecords(Online *online)
 	for (int i = 0; i < online->n; i++)
 	{
 		online->rows[i] = -1;
-		if (online->nodes[i].input == NULL)
-			continue;
-		MemberMatchCheck(
-			MatchRecordsAdd(online->records, online->nodes[i].input), "add");
-		online->rows[i] = n++;
+		if (online->nodes[i].input)
+			order[n++] = i;
 	}
+	qsort_arg(order, n, sizeof(int), CompareNodes, online->nodes);
+	for (int i = 0; i < n; i++)
+	{
+		MemberMatchCheck(MatchRecordsAdd(online->records,
+										 online->nodes[order[i]].input),
+						 "add");
+		online->rows[order[i]] = i;
+	}
+	pfree(order);
 	MemberMatchCheck(MatchPrepare(online->records, &run), "prepare");
 	MemberMatchCheck(MatchBind(online->records, model->model, &run), "bind");
 }
