@@ -63,7 +63,7 @@ double
 Jaro(const char *a, int a_length, const char *b, int b_length)
 {
 	char common[COMPARE_MAX];
-	bool used[COMPARE_MAX] = {false};
+	bool used[COMPARE_MAX];
 	int n_common = 0;
 	int moved = 0;
 	int window;
@@ -77,6 +77,7 @@ Jaro(const char *a, int a_length, const char *b, int b_length)
 	if (!InOrder(a, a_length, b, b_length))
 		return Jaro(b, b_length, a, a_length);
 	window = Max(Max(a_length, b_length) / 2 - 1, 0);
+	memset(used, 0, (size_t) b_length * sizeof(bool));
 	for (int i = 0; i < a_length; i++)
 	{
 		int end = Min(i + window + 1, b_length);
