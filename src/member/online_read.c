@@ -10,10 +10,12 @@
  */
 #include "member/online.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* A key of more accounts finds nobody: so does the matcher's own limit. */
 #define BLOCK_LIMIT 500
@@ -430,11 +432,33 @@ DistinctPairs(int64 *pairs, int n)
 }
 
 /*
- * Finds who has a key in common with some accounts, pairs of ids one after the
- * other; returns how many.  A key that too many have finds nobody.
+ * Runs a statement that reads; with latest as others see the tables now, not as
+ * the transaction saw them at its beginning.
  */
-int
-OnlineCandidates(Online *online, const int64 *ids, int n, int64 **pairs)
+static void
+Read(RetailStatement *statement, Datum *values, bool latest)
+{
+	if (latest)
+		PushActiveSnapshot(GetLatestSnapshot());
+	RetailExecute(statement, values, NULL, latest, SPI_OK_SELECT);
+	if (latest)
+		PopActiveSnapshot();
+}
+
+/*
+ * Under REPEATABLE READ nobody sees who came since the transaction began, so
+ * the locks do not help: two accounts of one person would stay two people.
+ */
+static void
+CannotSerialize(void)
+{
+	ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			errmsg("could not serialize access due to concurrent accounts"),
+			errhint("The transaction might succeed if retried."));
+}
+
+static int
+FindCandidates(const int64 *ids, int n, int64 **pairs, bool latest)
 {
 	/* An array a key: a row a pair would cost more than all the rest. */
 	static RetailStatement statement = {
@@ -451,7 +475,7 @@ OnlineCandidates(Online *online, const int64 *ids, int n, int64 **pairs)
 
 	values[0] = RetailInt64Array(ids, n);
 	values[1] = Int64GetDatum(BLOCK_LIMIT + 1);
-	RetailExecute(&statement, values, NULL, false, SPI_OK_SELECT);
+	Read(&statement, values, latest);
 	*pairs = NULL;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -482,11 +506,26 @@ OnlineCandidates(Online *online, const int64 *ids, int n, int64 **pairs)
 }
 
 /*
- * Has somebody changed what is reached since it was read?  Asked after it was
- * locked.
+ * Finds who has a key in common with some accounts, pairs of ids one after the
+ * other; returns how many.  A key that too many have finds nobody.
  */
-bool
-OnlineHasChanged(Online *online)
+int
+OnlineCandidates(Online *online, const int64 *ids, int n, int64 **pairs)
+{
+	int found = FindCandidates(ids, n, pairs, false);
+	int64 *now;
+
+	(void) online;
+	if (IsolationUsesXactSnapshot() &&
+		(FindCandidates(ids, n, &now, true) != found ||
+		 (found > 0 &&
+		  memcmp(*pairs, now, sizeof(int64) * 2 * (Size) found) != 0)))
+		CannotSerialize();
+	return found;
+}
+
+static bool
+HasChanged(Online *online)
 {
 	static RetailStatement statement = {
 		"SELECT x.account_id, x.xmin, x.member_id, (SELECT count(*) FROM retail.member_link g WHERE g.member_id = x.member_id)"
@@ -504,7 +543,7 @@ OnlineHasChanged(Online *online)
 		if (online->nodes[i].reached && online->nodes[i].input)
 			ids[n++] = online->nodes[i].id;
 	value = RetailInt64Array(ids, n);
-	RetailExecute(&statement, &value, NULL, false, SPI_OK_SELECT);
+	Read(&statement, &value, IsolationUsesXactSnapshot());
 	if (SPI_processed != (uint64) n)
 		return true;
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -525,4 +564,18 @@ OnlineHasChanged(Online *online)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Has somebody changed what is reached since it was read?  Asked after it was
+ * locked.
+ */
+bool
+OnlineHasChanged(Online *online)
+{
+	bool changed = HasChanged(online);
+
+	if (changed && IsolationUsesXactSnapshot())
+		CannotSerialize(); /* to read again would show the same */
+	return changed;
 }
