@@ -80,7 +80,7 @@ LoadTypes(MemberSettings *settings, MemoryContext context)
 	MatchType *types;
 	int n;
 
-	RetailExecute(&statement, NULL, NULL, false, SPI_OK_SELECT);
+	RetailExecute(&statement, NULL, NULL, true, SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	types = MemoryContextAllocZero(context, sizeof(MatchType) * Max(n, 1));
 	settings->types =
@@ -122,7 +122,7 @@ LoadSources(MemberSettings *settings, MemoryContext context)
 	MatchSource *sources;
 	int n;
 
-	RetailExecute(&statement, NULL, NULL, false, SPI_OK_SELECT);
+	RetailExecute(&statement, NULL, NULL, true, SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	sources = MemoryContextAllocZero(context, sizeof(MatchSource) * Max(n, 1));
 	settings->sources =
@@ -157,7 +157,7 @@ LoadThresholds(MatchSettings *match)
 		NULL,
 		false};
 
-	RetailExecute(&statement, NULL, NULL, false, SPI_OK_SELECT);
+	RetailExecute(&statement, NULL, NULL, true, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return;
 	match->merge_probability = RetailCellFloat8(0, 1, NULL);
@@ -165,7 +165,10 @@ LoadThresholds(MatchSettings *match)
 	match->max_cluster = (int) RetailCellInt64(0, 3, NULL);
 }
 
-/* Reads the settings into a context, inside an SPI connection. */
+/*
+ * Reads the settings into a context, inside an SPI connection, by the active
+ * snapshot.
+ */
 MemberSettings *
 MemberSettingsLoad(MemoryContext context)
 {

@@ -147,6 +147,9 @@ retail_upsert_account(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	SPI_connect();
+	/* Before anything else: whoever resolves everybody learns a new model, and
+	 * changes rows that we must not lock before we wait for it. */
+	MemberLockGate(false);
 	model = MemberModelGet();
 	ReadToldAccount(fcinfo, model->settings, &told);
 	memset(&online, 0, sizeof(online));

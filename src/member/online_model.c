@@ -5,8 +5,9 @@
  *
  * A statement trigger on match_model, match_setting, member_source and identifier_type queues
  * a relcache invalidation of the table; at commit it reaches every backend,
- * whose next MemberModelGet() reads anew, by the latest snapshot.  A model in
- * use stays in memory until then.
+ * whose next MemberModelGet() reads anew, by the latest snapshot: what is read
+ * outlives the transaction.  A model that was replaced stays in memory until
+ * the transaction ends, for whoever is using it.
  *
  * Copyright (c) 2026, pg_retail contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -14,6 +15,7 @@
  */
 #include "member/online_model.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -21,6 +23,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 static const char *const watched_tables[] = {
 	"match_model", "match_setting", "member_source", "identifier_type"};
@@ -119,7 +122,7 @@ ReadModel(MemberModel *model)
 	Datum *names;
 	int n;
 
-	RetailExecute(&statement, NULL, NULL, false, SPI_OK_SELECT);
+	RetailExecute(&statement, NULL, NULL, true, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return false;
 	bytes = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0],
@@ -165,38 +168,56 @@ LoadModel(MemberModel *model)
 					 "default model");
 }
 
+/* Reads the model into a context of its own, which remembers nobody. */
+static MemberModel *
+NewModel(void)
+{
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "pg_retail member model", ALLOCSET_DEFAULT_SIZES);
+	MemberModel *model = MemoryContextAllocZero(context, sizeof(MemberModel));
+
+	model->context = context;
+	/* A worker has the snapshot of its leader, and nothing but it. */
+	if (IsInParallelMode())
+		PushActiveSnapshot(GetActiveSnapshot());
+	else
+		PushActiveSnapshot(GetLatestSnapshot());
+	LoadModel(model);
+	PopActiveSnapshot();
+	return model;
+}
+
 /*
- * Returns the model, inside an SPI connection; it may be gone after the next
- * call.
+ * Returns the model, inside an SPI connection; it is there until the
+ * transaction ends.
  */
 const MemberModel *
 MemberModelGet(void)
 {
 	MemberModel *model;
-	MemoryContext context;
 
+	/* Invalidations of commits before now must have arrived. */
+	AcceptInvalidationMessages();
 	if (current_model && !model_is_stale)
 		return current_model;
 	/* What comes while we read makes it stale again. */
 	model_is_stale = false;
-	context = AllocSetContextCreate(TopMemoryContext, "pg_retail member model",
-									ALLOCSET_DEFAULT_SIZES);
-	model = MemoryContextAllocZero(context, sizeof(MemberModel));
-	model->context = context;
 	PG_TRY()
 		;
 		{
-			LoadModel(model);
+			model = NewModel();
 		}
 		PG_CATCH();
 		{
 			model_is_stale = true;
-			MemoryContextDelete(context);
 			PG_RE_THROW();
 		}
 	PG_END_TRY();
+	if (IsInParallelMode())
+		model_is_stale = true;
 	if (current_model)
-		MemoryContextDelete(current_model->context);
+		MemoryContextSetParent(current_model->context, TopTransactionContext);
+	MemoryContextSetParent(model->context, TopMemoryContext);
 	current_model = model;
 	return model;
 }
