@@ -102,6 +102,18 @@ SameSource(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
 }
 
 /*
+ * Would an identifier not join these two themselves?  Then a third that has
+ * it, and says less of itself, does not join them either.
+ */
+static bool
+Vetoes(const Comparison *c, MatchRule rule)
+{
+	return rule == MATCH_RULE_SECOND_FIELD ? c->shared_value
+										   : c->birth_conflict ||
+			c->gender_conflict;
+}
+
+/*
  * Compare the members of two clusters, evenly spread when there are too many:
  * MATCH_RULE_WEIGHT when they may join.
  *
@@ -143,7 +155,11 @@ CompareClusters(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
 				if (c.contradiction)
 					return MATCH_RULE_CONTRADICTION;
 				weight = Weigh(problem->model, &c);
-				(void) Judge(problem->model, &c, &weight, &rule);
+				if (Judge(problem->model, &c, &weight, &rule) !=
+						MATCH_BAND_MERGE &&
+					sure && Vetoes(&c, rule))
+					return rule == MATCH_RULE_WEIGHT ? MATCH_RULE_CLUSTER
+													 : rule;
 				weight = fmin(weight, WEIGHT_CUT) - prior;
 				sum += weight;
 				absolute += fabs(weight);

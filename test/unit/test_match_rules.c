@@ -183,6 +183,43 @@ a_household_shares_a_phone_not_a_person(void **state)
 }
 
 static void
+a_third_does_not_join_who_are_vetoed(void **state)
+{
+	static const int apart[][2] = {{0, 1}, {3, 4}, {6, 7}, {9, 10}};
+	Case c;
+
+	(void) state;
+	Crowd(33);
+	for (int i = 0; i < 9; i++)
+		Number(Extra(i)->phone, i / 3);
+	strcpy(people[CROWD].birth, "1960-03-04");
+	strcpy(people[CROWD + 1].birth, "1991-11-27");
+	strcpy(people[CROWD + 3].gender, "m");
+	strcpy(people[CROWD + 4].gender, "f");
+	strcpy(people[CROWD + 6].given, "bernadette");
+	strcpy(people[CROWD + 7].given, "zoki");
+	/* the third has another identifier of either */
+	strcpy(Extra(9)->card, "card-1");
+	strcpy(Extra(10)->phone, "+8613900000009");
+	*Extra(11) = people[CROWD + 10];
+	people[CROWD + 11].id = 1012;
+	strcpy(people[CROWD + 11].card, "card-1");
+	strcpy(people[CROWD + 9].birth, "1960-03-04");
+	strcpy(people[CROWD + 10].birth, "1991-11-27");
+	Resolve(&c, 12, NULL, 0);
+	for (int i = 0; i < 4; i++)
+	{
+		int a = 1001 + apart[i][0];
+		int b = 1001 + apart[i][1];
+		int third = 1003 + 3 * i;
+
+		assert_false(Together(&c, a, b));
+		assert_true(Together(&c, a, third) || Together(&c, b, third));
+	}
+	CaseEnd(&c);
+}
+
+static void
 a_phone_of_a_crowd_proves_nothing(void **state)
 {
 	Case c;
@@ -317,6 +354,7 @@ main(void)
 		cmocka_unit_test(different_cards_never_merge),
 		cmocka_unit_test(a_recycled_phone_is_no_evidence),
 		cmocka_unit_test(a_household_shares_a_phone_not_a_person),
+		cmocka_unit_test(a_third_does_not_join_who_are_vetoed),
 		cmocka_unit_test(a_phone_of_a_crowd_proves_nothing),
 		cmocka_unit_test(a_person_s_word_stands_above_all),
 		cmocka_unit_test(a_split_holds_for_the_whole_cluster),
