@@ -128,7 +128,7 @@ BEGIN
 		WHERE (s.merge_probability, s.review_probability, s.max_accounts) IS DISTINCT FROM (put_match_settings.merge_probability, put_match_settings.review_probability, put_match_settings.max_accounts);
 END $$;
 COMMENT ON FUNCTION retail.put_match_settings(float8, float8, int) IS
-'Says how sure two accounts must be of one person to be merged, and to be shown to a person (retail.match_review); null keeps a setting. A higher merge_probability merges less and asks more. Counts from the next model on: SELECT retail.run_resolution(learn => true). Raises RT016, RT050.';
+'Says how sure two accounts must be of one person to be merged, and to be shown to a person (retail.match_review); null keeps a setting. A higher merge_probability merges less and asks more. Counts from the next model on: SELECT retail.run_resolution(now(), true, true, NULL). Raises RT016, RT050.';
 
 CREATE FUNCTION retail.fold_identifier(type text, value text, country text DEFAULT 'CN') RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'retail_fold_identifier';

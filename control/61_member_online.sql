@@ -99,6 +99,12 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION retail.find_place(text) IS 'Internal: the node at which the caller looks somebody up; null for the whole chain. Raises RT002, RT040.';
 
+CREATE FUNCTION retail.access_time(as_of timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = retail, pg_catalog, pg_temp AS $$
+	SELECT CASE WHEN pg_has_role(retail.caller(), 'retail_admin', 'MEMBER') THEN $1 ELSE now() END
+$$;
+COMMENT ON FUNCTION retail.access_time(timestamptz) IS 'Internal: when somebody looks at a person: now, whatever the caller says; as_of for administrators, who may replay and simulate.';
+
 CREATE FUNCTION retail.find_by_code(code text, type text, as_of timestamptz) RETURNS TABLE (member_id bigint, found_by text, verified boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = retail, pg_catalog, pg_temp AS $$
 DECLARE
@@ -130,6 +136,7 @@ DECLARE
 	found_any boolean := false;
 BEGIN
 	PERFORM retail.check_time(find_member.as_of, 'as_of');
+	as_of := retail.access_time(find_member.as_of);
 	IF find_member.type <> 'member' THEN
 		PERFORM retail.check_identifier_type(find_member.type);
 	END IF;
@@ -153,7 +160,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION retail.find_member(text, text, text, timestamptz) IS
-'Who stands at the till? By phone, card or any other identifier (type: of this type only), or by M and the member number: the person, the name masked, and what a store may see of the profile (card). Several rows, verified first, when people share a value; at most 5. A store must be bound to the node. Who looked up whom is recorded in retail.member_access, not by which value. Raises RT002, RT005, RT014, RT017, RT040.';
+'Who stands at the till? By phone, card or any other identifier (type: of this type only), or by M and the member number: the person, the name masked, and what a store may see of the profile (card). Several rows, verified first, when people share a value; at most 5. A store must be bound to the node. Who looked up whom is recorded in retail.member_access, not by which value. as_of counts for administrators; others look now. Raises RT002, RT005, RT014, RT017, RT040.';
 
 GRANT EXECUTE ON FUNCTION retail.explain_match(bigint, bigint), retail.explain_member(bigint) TO retail_admin, retail_app, retail_service;
 GRANT EXECUTE ON FUNCTION retail.find_member(text, text, text, timestamptz) TO retail_admin, retail_app, retail_service, retail_store;

@@ -16,6 +16,8 @@ BEGIN
 	IF proof IS NOT NULL THEN
 		PERFORM retail.check_text(proof, 'proof', 500);
 	END IF;
+	-- A yes that somebody's clock puts into the future must not stand above a no of today.
+	happened_at := retail.effective_time(happened_at);
 	INSERT INTO retail.consent_event (account_id, purpose, channel, granted, happened_at, actor, proof)
 		SELECT a, purpose, channel, granted, happened_at, retail.caller(), proof FROM unnest(account_ids) a
 		WHERE NOT EXISTS (SELECT FROM retail.consent_event e WHERE (e.account_id, e.purpose, e.channel, e.granted, e.happened_at) = (a, note_consent.purpose, note_consent.channel, note_consent.granted, note_consent.happened_at));
@@ -80,6 +82,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp 
 		'changes', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.member_change_id), '[]') FROM retail.member_change c WHERE c.account_id = ANY ($1)),
 		'decisions', (SELECT coalesce(jsonb_agg(to_jsonb(c) ORDER BY c.account_a, c.account_b), '[]') FROM retail.match_constraint c WHERE c.account_a = ANY ($1) OR c.account_b = ANY ($1)),
 		'questions', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(r)) ORDER BY r.account_a, r.account_b), '[]') FROM retail.match_review r WHERE r.account_a = ANY ($1) OR r.account_b = ANY ($1)),
+		'refusals', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(x)) ORDER BY x.account_exception_id), '[]') FROM retail.account_exception x
+			WHERE EXISTS (SELECT FROM retail.account a WHERE a.account_id = ANY ($1) AND (x.account_id = a.account_id OR (x.source_id, x.external_id) = (a.source_id, a.external_id)))),
 		'accesses', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(x)) ORDER BY x.member_access_id), '[]') FROM retail.member_access x WHERE x.member_id = ANY ($1)),
 		'erasures', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.member_erasure_id), '[]') FROM retail.member_erasure x WHERE x.member_id = ANY ($1)))
 $$;
@@ -99,7 +103,7 @@ BEGIN
 		EXECUTE format('SELECT %s($1)', f) INTO part USING accounts;
 		result := result || CASE WHEN f::text ~ 'member_export_' THEN coalesce(part, '{}') ELSE jsonb_build_object(substring(f::text FROM '([a-z_]+)_export$'), part) END;
 	END LOOP;
-	INSERT INTO retail.member_access (kind, member_id, actor, accessed_at) VALUES ('export', the_member, retail.caller(), as_of);
+	INSERT INTO retail.member_access (kind, member_id, actor, accessed_at) VALUES ('export', the_member, retail.caller(), retail.access_time(as_of));
 	RETURN result;
 END $$;
 COMMENT ON FUNCTION retail.export_member(bigint, timestamptz) IS 'All that is held of a person, of every room, as JSON: accounts, identifiers, consents with history, merges, decisions, lookups, orders, profile, events. Of national ids only a hash is held. The export itself is recorded in retail.member_access. Raises RT007, RT014.';
@@ -132,7 +136,8 @@ BEGIN
 	DELETE FROM retail.match_constraint c WHERE c.account_a = ANY (account_ids) OR c.account_b = ANY (account_ids);
 	DELETE FROM retail.account_exception x USING retail.account a WHERE a.account_id = ANY (account_ids) AND (x.account_id = a.account_id OR (x.source_id, x.external_id) = (a.source_id, a.external_id));
 	UPDATE retail.member_change c SET evidence = NULL, reason = NULL, weight = NULL WHERE c.account_id = ANY (account_ids) AND num_nonnulls(c.evidence, c.reason, c.weight) > 0;
-	UPDATE retail.member_change c SET evidence = NULL WHERE c.partner_id = ANY (account_ids) AND c.evidence IS NOT NULL;
+	UPDATE retail.member_change c SET evidence = CASE WHEN c.partner_id = ANY (account_ids) THEN NULL ELSE c.evidence END, reason = NULL
+		WHERE (c.partner_id = ANY (account_ids) OR c.from_member_id = ANY (account_ids) OR c.to_member_id = ANY (account_ids)) AND num_nonnulls(c.evidence, c.reason) > 0;
 	-- That there was a consent when a message went out may have to be shown; where its proof lies names the person.
 	INSERT INTO retail.consent_event (account_id, purpose, channel, granted, happened_at, actor)
 		SELECT c.account_id, c.purpose, c.channel, false, greatest(member_forget_member.as_of, c.changed_at), retail.caller() FROM retail.consent c WHERE c.account_id = ANY (account_ids) AND c.granted;
@@ -164,11 +169,15 @@ BEGIN
 		INSERT INTO retail.member_erasure AS x (member_id, account_ids, state, requested_at, done_at, waits_for, actor, reason)
 			VALUES (the_member, accounts, CASE WHEN waits = 0 THEN 'done' ELSE 'waiting' END, as_of, CASE WHEN waits = 0 THEN as_of END, waits, retail.caller(), erase_member.reason)
 			RETURNING x.* INTO e;
+	ELSE						-- something may have come since under the number
+		waits := retail.forget_rooms(e.account_ids, as_of);
+		UPDATE retail.member_erasure x SET state = CASE WHEN waits = 0 THEN 'done' ELSE 'waiting' END, done_at = CASE WHEN waits = 0 THEN coalesce(x.done_at, erase_member.as_of) END, waits_for = waits
+			WHERE x.member_erasure_id = e.member_erasure_id RETURNING x.* INTO e;
 	END IF;
 	RETURN jsonb_build_object('member_id', e.member_id, 'accounts', cardinality(e.account_ids), 'state', e.state, 'waits_for', e.waits_for);
 END $$;
 COMMENT ON FUNCTION retail.erase_member(bigint, text, timestamptz) IS
-'Forgets a person in every room: names, addresses, identifiers, keys, evidence, profile, events'' contents. The books stay: orders, their money and goods, under a number that nobody can be found by any more. The address of an order that is not finished stays until it is (state waiting; run_erasures() goes on). No consent is left. The external ids are forgotten too, so a source that tells of the same person again makes a new person. Idempotent. Returns {member_id, accounts, state: done|waiting, waits_for}. Raises RT007, RT014, RT015.';
+'Forgets a person in every room: names, addresses, identifiers, keys, evidence, profile, events'' contents. The books stay: orders, their money and goods, under a number that nobody can be found by any more. The address of an order that is not finished stays until it is (state waiting; run_erasures() goes on). No consent is left. The external ids are forgotten too, so a source that tells of the same person again makes a new person. Idempotent; asked again, it forgets what came under the number since. Returns {member_id, accounts, state: done|waiting, waits_for}. Raises RT007, RT014, RT015.';
 
 CREATE FUNCTION retail.run_erasures(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = retail, pg_catalog, pg_temp AS $$

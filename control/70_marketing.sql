@@ -41,7 +41,8 @@ BEGIN
 			SELECT r.source_id, r.external_id, r.kind,
 				CASE WHEN r.erased_at IS NULL AND r.member_erased_at IS NULL THEN coalesce(r.member_id, r.account_id) END,
 				CASE WHEN r.account_id IS NULL THEN r.account_source_id END, CASE WHEN r.account_id IS NULL THEN r.account END,
-				r.happened_at, r.channel_id, r.node_id, r.sku_id, r.category_id, r.value, r.properties
+				r.happened_at, r.channel_id, r.node_id, r.sku_id, r.category_id, r.value,
+				CASE WHEN r.erased_at IS NULL AND r.member_erased_at IS NULL THEN r.properties END
 			FROM read r WHERE r.refused IS NULL ORDER BY r.source_id, r.external_id, r.n
 			ON CONFLICT (source_id, external_id) DO NOTHING
 			RETURNING 1
@@ -111,10 +112,14 @@ COMMENT ON FUNCTION retail.adopt_events(bigint[]) IS 'Internal: gives events of 
 CREATE FUNCTION retail.member_export_marketing(account_ids bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = retail, pg_catalog, pg_temp AS $$
 	SELECT jsonb_build_object('events', coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('source', s.code, 'id', e.external_id, 'kind', e.kind, 'account', e.account_id, 'at', e.happened_at, 'recorded_at', e.recorded_at, 'channel', c.code,
-			'node', n.code, 'sku', k.code, 'category', g.code, 'value', e.value, 'properties', e.properties)) ORDER BY e.happened_at, e.event_id), '[]'))
-	FROM retail.event e JOIN retail.member_source s USING (source_id) LEFT JOIN retail.channel c ON c.channel_id = e.channel_id LEFT JOIN retail.node n ON n.node_id = e.node_id
+			'node', n.code, 'sku', k.code, 'category', g.code, 'value', e.value, 'properties', e.properties)) ORDER BY e.happened_at, e.event_id), '[]'),
+		'refused_events', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(x) - 'event_exception_id') ORDER BY x.event_exception_id), '[]') FROM retail.event_exception x WHERE x.member_id = ANY ($1)
+			OR EXISTS (SELECT FROM retail.account a JOIN retail.member_source w USING (source_id) WHERE a.account_id = ANY ($1) AND w.code = x.account_source AND a.external_id = x.account_external_id)))
+	-- also those that wait to be adopted
+	FROM (SELECT o.* FROM retail.event o WHERE o.account_id = ANY ($1) UNION ALL
+		SELECT o.* FROM retail.account a JOIN retail.event o ON o.account_source_id = a.source_id AND o.account_external_id = a.external_id WHERE a.account_id = ANY ($1) AND o.account_external_id IS NOT NULL) e
+	JOIN retail.member_source s USING (source_id) LEFT JOIN retail.channel c ON c.channel_id = e.channel_id LEFT JOIN retail.node n ON n.node_id = e.node_id
 	LEFT JOIN retail.sku k ON k.sku_id = e.sku_id LEFT JOIN retail.category g ON g.category_id = e.category_id
-	WHERE e.account_id = ANY ($1)
 $$;
 COMMENT ON FUNCTION retail.member_export_marketing(bigint[]) IS 'Internal: what the marketing room holds of a person.';
 

@@ -238,8 +238,12 @@ ReadIdentifier(ToldAccount *told, JsonbContainer *object, int number,
 	if (pg_mbstrlen(identifier->value) > MAX_VALUE)
 		RefuseIdentifier(number,
 						 psprintf("is longer than %d characters", MAX_VALUE));
-	if (identifier->has_valid_from && identifier->has_valid_to &&
-		identifier->valid_from >= identifier->valid_to)
+	if ((identifier->has_valid_from &&
+		 TIMESTAMP_IS_NOEND(identifier->valid_from)) ||
+		(identifier->has_valid_to &&
+		 TIMESTAMP_IS_NOBEGIN(identifier->valid_to)) ||
+		(identifier->has_valid_from && identifier->has_valid_to &&
+		 identifier->valid_from >= identifier->valid_to))
 		RefuseIdentifier(number, "ends before it begins");
 	return true;
 }
@@ -309,6 +313,8 @@ ReadTimes(FunctionCallInfo fcinfo, ToldAccount *told)
 				errhint("Give a value for as_of."));
 	told->as_of = PG_GETARG_TIMESTAMPTZ(AS_OF_ARGUMENT);
 	RetailCheckTime(told->as_of, "as_of");
+	/* A clock ahead would make what is told tomorrow late. */
+	told->as_of = RetailEffectiveTime(told->as_of);
 	told->has_registered_at = !PG_ARGISNULL(REGISTERED_ARGUMENT);
 	if (!told->has_registered_at)
 		return;

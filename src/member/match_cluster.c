@@ -108,9 +108,9 @@ SameSource(const Clusters *clusters, uint32_t a, uint32_t b, bool sure)
 static bool
 Vetoes(const Comparison *c, MatchRule rule)
 {
-	return rule == MATCH_RULE_SECOND_FIELD ? c->shared_value
-										   : c->birth_conflict ||
-			c->gender_conflict;
+	return rule == MATCH_RULE_SECOND_FIELD
+		? c->shared_value
+		: c->birth_conflict || c->gender_conflict;
 }
 
 /*
