@@ -47,6 +47,13 @@ ResolutionScanBegin(ResolutionScan *scan, const char *table,
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation \"retail.%s\" does not exist", table));
 	scan->relation = table_open(relid, AccessShareLock);
+	if (scan->relation->rd_rel->relkind != RELKIND_RELATION)
+		ereport(
+			ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			errmsg("\"retail.%s\" is not an ordinary table", table),
+			errdetail(
+				"Accounts are read and linked where they lie, row by row."),
+			errhint("Keep the table whole: neither partitioned, nor a view."));
 	for (int i = 0; i < n; i++)
 	{
 		scan->column[i] = get_attnum(relid, columns[i]);
@@ -218,6 +225,21 @@ ReadIdentifier(Reader *reader, ResolutionScan *scan, int64 *owner,
 	return true;
 }
 
+/* As online_read.c has them. */
+static int
+CompareIdentifiers(const void *a, const void *b)
+{
+	const AccountIdentifier *x = a, *y = b;
+	int order;
+
+	if (x->type != y->type)
+		return x->type < y->type ? -1 : 1;
+	order = strcmp(x->value.data, y->value.data);
+	if (order != 0)
+		return order;
+	return (x->valid_from > y->valid_from) - (x->valid_from < y->valid_from);
+}
+
 typedef struct OwnedValue
 {
 	int64 owner;
@@ -228,17 +250,10 @@ static int
 CompareValues(const void *a, const void *b)
 {
 	const OwnedValue *x = a, *y = b;
-	int order;
 
 	if (x->owner != y->owner)
 		return x->owner < y->owner ? -1 : 1;
-	if (x->identifier.type != y->identifier.type)
-		return x->identifier.type < y->identifier.type ? -1 : 1;
-	order = strcmp(x->identifier.value.data, y->identifier.value.data);
-	if (order != 0)
-		return order;
-	return (x->identifier.valid_from > y->identifier.valid_from) -
-		(x->identifier.valid_from < y->identifier.valid_from);
+	return CompareIdentifiers(&x->identifier, &y->identifier);
 }
 
 /* Puts the identifiers in the order of accounts. */
@@ -329,6 +344,10 @@ IdentifiersOf(Reader *reader, int64 account_id, int *n)
 		;
 	reader->at = end;
 	*n = (int) Min(end - low, INT32_MAX);
+	/* Which of too many are compared must not hang on how they lie. */
+	if (*n > MATCH_MAX_IDENTIFIERS)
+		qsort(&reader->identifiers[low], *n, sizeof(AccountIdentifier),
+			  CompareIdentifiers);
 	return &reader->identifiers[low];
 }
 

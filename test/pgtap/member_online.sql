@@ -56,5 +56,21 @@ SELECT matches(retail.run_resolution('2026-01-03', true, false, false), ' 0 acco
 SELECT set_eq('SELECT pg_temp.people()', 'SELECT p FROM other_order', '... and finds the same people');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'every invariant holds');
 
+-- Of more identifiers than are compared the same ones are taken, however they lie.
+INSERT INTO retail.account (account_id, source_id, external_id, full_name, registered_at, updated_at)
+	SELECT 1000000, min(s.source_id), 'crowded', 'Grace Hopper', '2026-01-01', '2026-01-01' FROM retail.member_source s;
+INSERT INTO retail.identifier (account_id, type, value, verified, valid_from)
+	SELECT 1000000, 'phone', retail.fold_identifier('phone', '138000' || i), false, '2026-01-01' FROM generate_series(10050, 10001, -1) i;
+SELECT retail.run_match_keys('2026-01-03') \g /dev/null
+CREATE TEMP TABLE crowded AS SELECT k.key FROM retail.match_key k WHERE k.account_id = 1000000;
+SELECT cmp_ok((SELECT count(*) FROM crowded), '>=', 32::bigint, 'an account with many identifiers has many keys');
+SELECT retail.resolve_some('{1000000}', '2026-01-03') \g /dev/null
+SELECT set_eq('SELECT k.key FROM retail.match_key k WHERE k.account_id = 1000000', 'SELECT c.key FROM crowded c', '... the same ones by itself as in a batch');
+
+-- What cannot be read row by row is refused.
+ALTER TABLE retail.member_link RENAME TO member_link_kept;
+CREATE TABLE retail.member_link (LIKE retail.member_link_kept) PARTITION BY HASH (account_id);
+SELECT throws_ok($$SELECT retail.run_resolution('2026-01-03', true, false, false)$$, '42809', '"retail.member_link" is not an ordinary table', 'a table that was made partitioned is refused');
+
 SELECT * FROM finish();
 ROLLBACK;
