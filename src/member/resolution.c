@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -112,6 +113,13 @@ ResolutionBegin(TimestampTz as_of)
 		MemoryContextAllocZero(context, sizeof(Resolution));
 	int threads = retail_resolution_threads;
 
+	/* Keys of accounts that the snapshot does not show would be lost. */
+	if (IsolationUsesXactSnapshot())
+		ereport(
+			ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+			errmsg("all accounts cannot be resolved by an old snapshot"),
+			errdetail("The transaction does not see what came since it began."),
+			errhint("Use the isolation level READ COMMITTED."));
 	if (threads <= 0)
 		threads = (int) Min(sysconf(_SC_NPROCESSORS_ONLN), MAX_THREADS);
 	resolution->context = context;
