@@ -26,7 +26,7 @@
 #define WEIGHT_CUT 15.0
 /* At most so many pairs between two clusters are compared. */
 #define MEAN_PAIRS 256
-#define CHECK_EDGES 65536
+#define CHECK_EDGES 1024
 
 typedef struct Clusters
 {

@@ -843,8 +843,7 @@ LearnShared(Learner *learner)
 			int limit = model->types[identifier->type].max_members;
 
 			if (limit == 0 ||
-				values->count[0][identifier->value] <=
-					(uint32_t) (limit * 4 + 4))
+				values->count[0][identifier->value] <= (int64_t) limit * 4 + 4)
 				continue;
 			if (turn == 1)
 				model->shared[n] = values->hash[identifier->value];

@@ -17,6 +17,8 @@
 /* A value that nobody else was seen with is somebody else's as rarely as
  * this, in rows. */
 #define LEAST_OTHERS 0.05
+/* No model is learned with larger blocks. */
+#define MOST_BLOCK 100000
 
 MatchModel *
 ModelCreate(const MatchMemory *hooks, const MatchSettings *settings)
@@ -353,7 +355,8 @@ CoreIsGood(const ModelCore *core, size_t size)
 		core->n_attributes > MATCH_MAX_ATTRIBUTES || core->n_passes < 0 ||
 		core->n_passes > MAX_PASSES || core->n_stopped < 0 ||
 		core->n_stopped > most || core->n_shared < 0 || core->n_shared > most ||
-		core->block_limit < 1 || core->max_cluster < 1 || core->idle_days < 0 ||
+		core->block_limit < 1 || core->block_limit > MOST_BLOCK ||
+		core->max_cluster < 1 || core->idle_days < 0 ||
 		!(core->prior > 0.0 && core->prior < 1.0) ||
 		!(core->household_prior >= 0.0 && core->household_prior < 1.0) ||
 		!(core->merge_probability > 0.0 && core->merge_probability < 1.0) ||

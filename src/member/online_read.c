@@ -328,9 +328,9 @@ OnlineRecords(Online *online)
 	qsort_arg(order, n, sizeof(int), CompareNodes, online->nodes);
 	for (int i = 0; i < n; i++)
 	{
-		MemberMatchCheck(MatchRecordsAdd(online->records,
-										 online->nodes[order[i]].input),
-						 "add");
+		MemberMatchCheck(
+			MatchRecordsAdd(online->records, online->nodes[order[i]].input),
+			"add");
 		online->rows[order[i]] = i;
 	}
 	pfree(order);
