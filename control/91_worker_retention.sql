@@ -41,7 +41,8 @@ $$;
 COMMENT ON FUNCTION retail.needs_history(bigint) IS 'Internal: may an order still be decided again? Everything of it has left or was cancelled, and nobody is asked about it, if not.';
 
 CREATE FUNCTION retail.remove_batch(kind text, cutoff timestamptz, batch_size int, OUT removed bigint)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = retail, pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+-- Planned for the cutoff: a plan for any would read a large table to find that nothing is old.
 BEGIN
 	CASE kind
 	WHEN 'order_intake' THEN
@@ -87,6 +88,31 @@ BEGIN
 			SELECT v.integrity_violation_id FROM retail.integrity_violation v WHERE v.found_at < cutoff
 			ORDER BY v.integrity_violation_id LIMIT batch_size FOR UPDATE SKIP LOCKED)
 		DELETE FROM retail.integrity_violation v USING old WHERE v.integrity_violation_id = old.integrity_violation_id;
+	WHEN 'event' THEN
+		-- In no order: to sort what is old for each batch would cost more than to remove it.
+		WITH old AS MATERIALIZED (
+			SELECT e.source_id, e.external_id FROM retail.event e WHERE e.happened_at < cutoff LIMIT batch_size FOR UPDATE SKIP LOCKED)
+		DELETE FROM retail.event e USING old WHERE e.source_id = old.source_id AND e.external_id = old.external_id;
+	WHEN 'event_exception' THEN
+		WITH old AS MATERIALIZED (
+			SELECT x.event_exception_id FROM retail.event_exception x WHERE coalesce(x.resolved_at, x.raised_at) < cutoff
+			ORDER BY x.event_exception_id LIMIT batch_size FOR UPDATE SKIP LOCKED)
+		DELETE FROM retail.event_exception x USING old WHERE x.event_exception_id = old.event_exception_id;
+	WHEN 'member_access' THEN
+		WITH old AS MATERIALIZED (
+			SELECT m.member_access_id FROM retail.member_access m WHERE m.accessed_at < cutoff
+			ORDER BY m.member_access_id LIMIT batch_size FOR UPDATE SKIP LOCKED)
+		DELETE FROM retail.member_access m USING old WHERE m.member_access_id = old.member_access_id;
+	WHEN 'match_review' THEN
+		WITH old AS MATERIALIZED (
+			SELECT r.account_a, r.account_b FROM retail.match_review r WHERE r.state <> 'open' AND r.decided_at < cutoff
+			ORDER BY r.account_a, r.account_b LIMIT batch_size FOR UPDATE SKIP LOCKED)
+		DELETE FROM retail.match_review r USING old WHERE r.account_a = old.account_a AND r.account_b = old.account_b;
+	WHEN 'account_exception' THEN
+		WITH old AS MATERIALIZED (
+			SELECT x.account_exception_id FROM retail.account_exception x WHERE x.resolved_at < cutoff
+			ORDER BY x.account_exception_id LIMIT batch_size FOR UPDATE SKIP LOCKED)
+		DELETE FROM retail.account_exception x USING old WHERE x.account_exception_id = old.account_exception_id;
 	WHEN 'retention_log' THEN
 		-- The last run of each kind says since when rows may be missing.
 		WITH old AS MATERIALIZED (
@@ -97,7 +123,7 @@ BEGIN
 	END CASE;
 	GET DIAGNOSTICS removed = ROW_COUNT;
 END $$;
-COMMENT ON FUNCTION retail.remove_batch(text, timestamptz, int) IS 'Internal: removes at most so many rows of a kind from before a time, in the order of their keys, and counts them; rows that others have locked stay.';
+COMMENT ON FUNCTION retail.remove_batch(text, timestamptz, int) IS 'Internal: removes at most so many rows of a kind from before a time, in the order of their keys (events: in none), and counts them; rows that others have locked stay.';
 
 CREATE FUNCTION retail.run_retention(as_of timestamptz, kinds text[], max_rows bigint DEFAULT 100000, batch_size int DEFAULT 1000)
 RETURNS TABLE (kind text, cutoff timestamptz, removed bigint, more boolean)

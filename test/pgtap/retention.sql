@@ -21,7 +21,8 @@ END $$;
 
 -- ---- the rules ---------------------------------------------------------------------------------------------
 
-SELECT results_eq('SELECT kind, keep FROM retail.retention_rule ORDER BY 1', $$VALUES ('allocation_decision', '400 days'::interval), ('allocation_shadow', '90 days'), ('integrity_violation', '90 days'), ('order_exception', '400 days'), ('order_exclusion', '90 days'),
+SELECT results_eq('SELECT kind, keep FROM retail.retention_rule ORDER BY 1', $$VALUES ('account_exception', '400 days'::interval), ('allocation_decision', '400 days'), ('allocation_shadow', '90 days'), ('event', NULL), ('event_exception', '400 days'), ('integrity_violation', '90 days'),
+	('match_review', '400 days'), ('member_access', '1095 days'), ('order_exception', '400 days'), ('order_exclusion', '90 days'),
 	('order_intake', '30 days'), ('order_question', '400 days'), ('retention_log', '3650 days'), ('shipment_rejection', '730 days')$$, 'each kind has a rule');
 SELECT is(retail.put_retention('order_intake', '60 days'), '30 days'::interval, 'a rule is changed');
 SELECT is(retail.put_retention('order_intake', NULL), '60 days'::interval, 'for ever');
@@ -72,6 +73,37 @@ SELECT is((SELECT count(*) FROM retail.check_allocation_integrity()), 2::bigint,
 SELECT is((SELECT string_agg(l.kind || ' ' || l.removed || ' before ' || l.cutoff::date, ', ' ORDER BY l.retention_log_id) FROM retail.retention_log l WHERE l.action = 'removed' AND l.actor = current_user),
 	'order_intake 6 before 2022-01-30, order_exclusion 1 before 2022-12-01, allocation_shadow 5 before 2022-12-01, order_exception 2 before 2022-01-25, allocation_decision 2 before 2022-01-25, shipment_rejection 1 before 2022-03-02, allocation_shadow 1 before 2023-12-02', 'every removal, with its rule');
 SELECT is(pg_temp.run('2040-01-01 00:00+00', '{retention_log}'), 'retention_log 3', 'the log ages, too; the last of each stays');
+
+-- ---- members and what they do ------------------------------------------------------------------------------------------
+
+INSERT INTO retail.member_source (code) VALUES ('app');
+INSERT INTO retail.account (source_id, external_id) SELECT source_id, 'u' || i FROM retail.member_source, generate_series(1, 4) i;
+SELECT min(account_id) AS u1 FROM retail.account \gset
+SELECT retail.record_events('[{"id": "1", "kind": "view", "at": "2022-01-01T00:00:00Z", "account": "u1"}, {"id": "2", "kind": "view", "at": "2022-01-01T00:00:00Z", "sku": "nix"}, {"id": "3", "kind": "view", "at": "2022-01-01T00:00:00Z", "sku": "later"}]', 'app', '2022-01-01 00:00+00') \g /dev/null
+SELECT retail.record_events('[{"id": "4", "kind": "view", "at": "2023-06-01T00:00:00Z"}, {"id": "5", "kind": "view", "at": "2022-01-01T00:00:00Z"}, {"id": "6", "kind": "view", "at": "2023-06-01T00:00:00Z", "sku": "nix"}]', 'app', '2023-06-01 00:00+00'), retail.put_sku('later', 'later', 1) \g /dev/null
+SELECT retail.retry_events(as_of => '2023-06-01 00:00+00') \g /dev/null
+SELECT is((SELECT string_agg(x.external_id || CASE WHEN x.resolved_at IS NULL THEN '' ELSE ' taken' END, ', ' ORDER BY x.external_id) FROM retail.event_exception x), '2, 3 taken, 6', 'events that were set aside');
+SELECT is(pg_temp.run('2023-02-01 00:00+00', '{event_exception}'), NULL, 'they are kept for a time');
+SELECT is(pg_temp.run('2024-01-01 00:00+00', '{event_exception}'), 'event_exception 1', '... after they first came, however often they were tried since');
+SELECT is((SELECT string_agg(x.external_id, ' ' ORDER BY x.external_id) FROM retail.event_exception x), '3 6', '... and after they were taken');
+SELECT is(pg_temp.run('2080-01-01 00:00+00', '{event}'), NULL, 'events stay');
+SELECT is(retail.put_retention('event', '730 days'), NULL, '... unless a rule says for how long');
+SELECT is(pg_temp.run('2024-06-01 00:00+00', '{event}', 2, 1), 'event 2+', 'no more than so many');
+SELECT is(pg_temp.run('2024-06-01 00:00+00', '{event}'), 'event 1', 'the rest');
+SELECT is((SELECT string_agg(e.external_id, ' ' ORDER BY e.external_id) FROM retail.event e), '4', '... by when it happened, not by when it came');
+INSERT INTO retail.member_access (kind, actor, accessed_at) VALUES ('find', 'x', '2022-01-01'), ('export', 'x', '2024-01-01');
+INSERT INTO retail.match_review (account_a, account_b, state, weight, reason, opened_at, decided_at) VALUES (:u1, :u1 + 1, 'open', 1, 'score', '2020-01-01', NULL),
+	(:u1, :u1 + 2, 'merged', 1, 'score', '2020-01-01', '2022-01-01'), (:u1, :u1 + 3, 'kept_apart', 1, 'score', '2020-01-01', '2022-01-01'),
+	(:u1 + 1, :u1 + 2, 'obsolete', 1, 'score', '2020-01-01', '2022-01-01'), (:u1 + 1, :u1 + 3, 'obsolete', 1, 'score', '2020-01-01', '2024-01-01');
+INSERT INTO retail.match_constraint (account_a, account_b, kind, decided_at, actor) VALUES (:u1, :u1 + 3, 'cannot_link', '2022-01-01', 'x');
+INSERT INTO retail.account_exception (sqlstate, error, detail, raised_at, resolved_at) VALUES ('RT016', 'x', 'open', '2020-01-01', NULL), ('RT016', 'x', 'mended', '2020-01-01', '2022-01-01'), ('RT016', 'x', 'mended lately', '2020-01-01', '2024-01-01');
+SELECT is(pg_temp.run('2024-06-01 00:00+00', '{member_access,match_review,account_exception}'), 'account_exception 1, match_review 3', 'what is done with');
+SELECT is(pg_temp.run('2025-01-01 00:00+00', '{member_access}'), 'member_access 1', 'who looked up whom is kept for three years');
+SELECT is((SELECT string_agg(r.state, ' ' ORDER BY r.state) FROM retail.match_review r), 'obsolete open', 'open questions stay');
+SELECT is((SELECT count(*) FROM retail.match_constraint), 1::bigint, '... and what a person decided');
+SELECT is((SELECT string_agg(x.detail, ', ' ORDER BY x.detail) FROM retail.account_exception x), 'mended lately, open', 'accounts that wait stay');
+SELECT is_empty($$SELECT * FROM retail.check_integrity() WHERE object NOT LIKE '%order%'$$, 'all invariants hold without them');
+DELETE FROM retail.retention_log WHERE kind IN ('event', 'event_exception', 'member_access', 'match_review', 'account_exception');
 
 -- ---- limits -----------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 -- Invariant: the kinds are those that run_retention() knows.
 CREATE TABLE retail.retention_rule (
 	kind		text PRIMARY KEY CHECK (kind IN ('order_intake', 'allocation_shadow', 'allocation_decision', 'order_exception', 'order_question',
-					'order_exclusion', 'shipment_rejection', 'integrity_violation', 'retention_log')),
+					'order_exclusion', 'shipment_rejection', 'integrity_violation', 'event', 'event_exception', 'member_access', 'match_review', 'account_exception', 'retention_log')),
 	keep		interval CHECK (keep BETWEEN interval '1 day' AND interval '100 years'),
 	description	text NOT NULL,
 	changed_at	timestamptz,
@@ -24,6 +24,11 @@ INSERT INTO retail.retention_rule (kind, keep, description) VALUES
 	('order_exclusion', '90 days', 'Nodes that an order is not given to again, since then, when the order needs them no more.'),
 	('shipment_rejection', '730 days', 'Refusals of parcels, since then, when the order needs them no more.'),
 	('integrity_violation', '90 days', 'What the daily check found, since then.'),
+	('event', NULL, 'What people did, since it happened.'),
+	('event_exception', '400 days', 'Events that were set aside, since they were taken after all, or else since they first came.'),
+	('member_access', '1095 days', 'Who looked up or exported whom, since then.'),
+	('match_review', '400 days', 'Pairs that were decided or are obsolete, since then; what people decided holds (match_constraint).'),
+	('account_exception', '400 days', 'Accounts that could not be taken, since they were.'),
 	('retention_log', '3650 days', 'What was removed, and changes of these rules, since then.');
 
 -- Append-only.
@@ -55,6 +60,8 @@ COMMENT ON COLUMN retail.retention_log.removed IS 'How many.';
 -- Rows come in the order of time, so the old ones are found without reading the others.
 CREATE INDEX order_intake_decided_at ON retail.order_intake USING brin (decided_at);
 CREATE INDEX allocation_shadow_decided_at ON retail.allocation_shadow USING brin (decided_at);
+CREATE INDEX member_access_accessed_at ON retail.member_access USING brin (accessed_at);
+CREATE INDEX match_review_decided_at ON retail.match_review (decided_at) WHERE state <> 'open';
 CREATE INDEX allocation_decision_decided_at ON retail.allocation_decision USING brin (decided_at);
 
 GRANT SELECT ON retail.retention_rule, retail.retention_log TO retail_admin;
