@@ -38,6 +38,7 @@ typedef struct Fan
 	TimestampTz departure;
 	uint32 temperature; /* of the node */
 	SolverService *services;
+	const CatalogLane **lanes; /* NULL: the customer comes */
 	int n;
 	int next; /* with the same hash, or -1 */
 } Fan;
@@ -93,6 +94,13 @@ FillFan(const SourcingRequest *request, Fan *fan)
 
 	fan->n = reach ? reach->n : 1;
 	fan->services = palloc(sizeof(SolverService) * Max(fan->n, 1));
+	fan->lanes = NULL;
+	if (reach)
+	{
+		/* The catalogue forgets routes when it has looked for too many. */
+		fan->lanes = palloc(sizeof(CatalogLane *) * Max(fan->n, 1));
+		memcpy(fan->lanes, reach->lanes, sizeof(CatalogLane *) * fan->n);
+	}
 	for (int i = 0; i < fan->n; i++)
 	{
 		SolverService *service = &fan->services[i];
@@ -266,7 +274,7 @@ MakeCandidate(Maker *maker, const CatalogNode *node, SolverNode *solver_node,
 		return false;
 	}
 	fan = FindFan(maker, reach, candidate->departure, node->temperature);
-	candidate->lanes = reach ? reach->lanes : NULL;
+	candidate->lanes = fan->lanes;
 	solver_node->services = fan->services;
 	solver_node->n_services = fan->n;
 	solver_node->per_parcel = node->parcel_cost;
