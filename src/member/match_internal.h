@@ -351,6 +351,8 @@ extern int RarityClass(uint32_t count);
 /* log2 of the chance that another person has a value that count rows have. */
 extern float
 ModelRarity(const MatchModel *model, int frequency, uint32_t count);
+extern bool IsOverShared(const MatchModel *model, const MatchRecords *records,
+						 const Identifier *identifier);
 extern bool Contains(const uint64_t *sorted, int64_t n, uint64_t item);
 /* Experience values of m and u. */
 extern void ExperienceLevels(int field, double *m, double *u);

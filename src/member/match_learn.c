@@ -814,8 +814,7 @@ LearnStopped(Learner *learner)
 }
 
 /*
- * Values of identifiers that more records have than people may share.  The
- * same person may have several records, so the limit is a multiple.
+ * Values of identifiers that more records have than people may share.
  */
 static MatchStatus
 LearnShared(Learner *learner)
@@ -840,10 +839,8 @@ LearnShared(Learner *learner)
 		for (int64_t i = 0; i < records->n_identifiers; i++)
 		{
 			const Identifier *identifier = &records->identifiers[i];
-			int limit = model->types[identifier->type].max_members;
 
-			if (limit == 0 ||
-				values->count[0][identifier->value] <= (int64_t) limit * 4 + 4)
+			if (!IsOverShared(model, records, identifier))
 				continue;
 			if (turn == 1)
 				model->shared[n] = values->hash[identifier->value];

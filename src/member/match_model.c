@@ -624,11 +624,41 @@ BindRange(void *context, int64_t task, int worker)
 	}
 }
 
+/*
+ * Is this identifier one that more records have than people may share?  The
+ * same person may have several records, so the limit is a multiple.
+ */
+bool
+IsOverShared(const MatchModel *model, const MatchRecords *records,
+			 const Identifier *identifier)
+{
+	int limit = model->types[identifier->type].max_members;
+
+	return limit > 0 &&
+		records->values[SET_IDENTIFIER].count[0][identifier->value] >
+		(int64_t) limit * 4 + 4;
+}
+
+/*
+ * Values that came to be shared since the model was learned.
+ */
+static void
+ShareMore(MatchRecords *records, const MatchModel *model)
+{
+	Values *values = &records->values[SET_IDENTIFIER];
+
+	if (values->n > 1)
+		for (int64_t i = 0; i < records->n_identifiers; i++)
+			if (IsOverShared(model, records, &records->identifiers[i]))
+				values->shared[records->identifiers[i].value] = 1;
+}
+
 MatchStatus
 MatchBind(MatchRecords *records, const MatchModel *model, const MatchRun *run)
 {
 	Binding binding = {.records = records, .model = model};
 	Memory *memory = &records->memory;
+	MatchStatus status;
 
 	if (!records->prepared ||
 		records->settings.n_types != model->core.n_types ||
@@ -659,6 +689,9 @@ MatchBind(MatchRecords *records, const MatchModel *model, const MatchRun *run)
 	}
 	records->settings.idle_days = model->core.idle_days;
 	records->model = model;
-	return MatchParallel(run, "bind", binding.first_task[FREQUENCIES],
-						 BindRange, &binding);
+	status = MatchParallel(run, "bind", binding.first_task[FREQUENCIES],
+						   BindRange, &binding);
+	if (status == MATCH_OK)
+		ShareMore(records, model);
+	return status;
 }

@@ -234,6 +234,26 @@ a_phone_of_a_crowd_proves_nothing(void **state)
 	CaseEnd(&c);
 }
 
+/*
+ * Nor does one that a crowd came to share after the model was learned.
+ */
+static void
+a_crowd_may_come_later(void **state)
+{
+	Case c;
+
+	(void) state;
+	Crowd(34);
+	Resolve(&c, 0, NULL, 0);
+	CaseDropRecords(&c);
+	for (int i = 0; i < 100; i++)
+		strcpy(Extra(i)->phone, "+8613900000001");
+	assert_int_equal(CaseResolve(&c, people, CROWD + 100, NULL, 0), MATCH_OK);
+	for (int i = 1; i < 100; i++)
+		assert_false(Together(&c, 1001, 1001 + i));
+	CaseEnd(&c);
+}
+
 static void
 a_person_s_word_stands_above_all(void **state)
 {
@@ -356,6 +376,7 @@ main(void)
 		cmocka_unit_test(a_household_shares_a_phone_not_a_person),
 		cmocka_unit_test(a_third_does_not_join_who_are_vetoed),
 		cmocka_unit_test(a_phone_of_a_crowd_proves_nothing),
+		cmocka_unit_test(a_crowd_may_come_later),
 		cmocka_unit_test(a_person_s_word_stands_above_all),
 		cmocka_unit_test(a_split_holds_for_the_whole_cluster),
 		cmocka_unit_test(a_deduplicated_source_has_a_person_once),
