@@ -12,7 +12,7 @@ use warnings;
 use File::Basename qw(dirname);
 use Exporter 'import';
 
-our @EXPORT = qw(new_server install make_chain stock_chain error_of integrity_ok worker_pid wait_for_worker
+our @EXPORT = qw(new_server install make_chain stock_chain make_members error_of integrity_ok worker_pid wait_for_worker
   run_pgbench kill_server sqlstates log_position no_crash_ok fingerprint);
 
 # As scripts/tap.sh says it; worked out here for somebody who runs one test by hand.
@@ -102,6 +102,36 @@ FROM retail.node n WHERE n.code IN ($list) ORDER BY n.code});
 }
 
 # ---- statements ------------------------------------------------------------------------------------------
+
+# People of two systems in every state: joined, merged, parted, asked about, forgotten; with consents, events and profiles.
+# Their orders are under member 1: give place_order() that number.
+sub make_members
+{
+	my ($node, $db) = @_;
+	$node->safe_psql($db, q{
+SELECT retail.put_member_source('web', 'Web shop', 10), retail.put_member_source('till', 'Tills', 20);
+SELECT retail.block_identifier('+864008%', 'our own number', 'phone'), retail.put_profile_setting(smallest_group => 1);
+SELECT member_id FROM retail.upsert_account('web', 'w1', '张小明', birth_date => '1990-05-17', gender => '男', address => '中山路12号', city => '杭州市', attributes => '{"shoe": 43}',
+	identifiers => '[{"type": "phone", "value": "13805712233", "verified": true}, {"type": "email", "value": "Ming@example.com"}]', consent => '[{"purpose": "marketing", "granted": true}]');
+SELECT member_id FROM retail.upsert_account('till', 't1', 'Zhang Xiaoming', birth_date => '1990-05-17', identifiers => '[{"type": "phone", "value": "+86 138 0571 2233", "verified": true}]');
+SELECT member_id FROM retail.upsert_account('till', 't2', '张大明', birth_date => '1958-01-02', gender => '男', identifiers => '[{"type": "phone", "value": "13805712233", "verified": true}]');
+SELECT member_id FROM retail.upsert_account('web', 'w2', '李雷', birth_date => '1985-02-30', identifiers => '[{"type": "card", "value": "VIP 7"}, {"type": "national_id", "value": "11010519491231002X"}]');
+SELECT member_id FROM retail.upsert_account('till', 't3', '韩梅梅', birth_date => '1988-08');
+SELECT member_id FROM retail.upsert_account('till', 't4', '王芳', identifiers => '[{"type": "email", "value": "fang@example.com"}]');
+SELECT retail.merge_members(a.account_id, b.account_id, 'the same card') FROM retail.account a, retail.account b WHERE a.external_id = 'w2' AND b.external_id = 't3';
+SELECT retail.split_member(a.account_id, 'a couple') FROM retail.account a WHERE a.external_id = 't3';
+SELECT retail.set_consent(1, 'marketing', false, 'sms');
+SELECT outcome FROM retail.import_accounts('[{"source": "nowhere", "external_id": "x"}]');
+SELECT retail.record_events('[{"source": "web", "id": "e1", "kind": "view", "at": "2026-03-01T10:00:00Z", "account": "w1", "sku": "A1"}, {"source": "web", "id": "e2", "kind": "view", "at": "2026-03-01T10:00:00Z", "sku": "no such"}]');
+SELECT member_id FROM retail.find_member('13805712233');
+SELECT retail.run_resolution(now(), true, true, true);
+SELECT retail.run_member_profile(now(), true);
+SELECT retail.erase_member(a.account_id, 'request 17') FROM retail.account a WHERE a.external_id = 't4';
+SELECT member_id FROM retail.upsert_account('web', 'w9', '赵六');
+});
+	return;
+}
+
 
 # Runs a statement that must fail; returns the whole message, with SQLSTATE.
 sub error_of

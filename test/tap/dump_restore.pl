@@ -16,11 +16,11 @@ my $source = new_server('source');
 install($source, 'shop');
 make_chain($source, 'shop');
 stock_chain($source, 'shop', 100, qw(W1 W2 W3 S1));
+$source->safe_psql('shop', 'SELECT retail.enable_task(name, false) FROM retail.task');
 
 # One order in each state, a hold, a transfer on its way, a return, a count, safety stock, a draft policy, a binding, and
 # names that a dump must quote. The tasks are switched off, so that nothing moves between the two looks.
 $source->safe_psql('shop', q{
-SELECT retail.enable_task(name, false) FROM retail.task;
 SELECT retail.put_sku('杯''子"\\', E'tea; cup -- 茶杯', 300, list_price => 5), retail.put_calendar('hours', 'Hours', '{"1": ["09:00", "24:00"]}');
 SELECT retail.put_calendar_day('hours', '2026-10-01', note => '国庆节'), retail.put_supplier('S', 'Supplier'), retail.put_category('tea', '茶');
 SELECT retail.put_allocation_policy('shadow', 'shadow', split_penalty => 9), retail.put_stock_prices('[{"sku": "A3", "node": "W1", "scarcity": 0.05}]'), retail.put_markdown_rule(0.3, 'tea');
@@ -34,7 +34,7 @@ SELECT retail.place_order('app', 'N2', '[{"sku": "A1", "qty": 150}]', '{"region"
 SELECT retail.place_order('app', 'N3', '[{"sku": "A3", "qty": 1}]', fulfilment => 'pick_up', pick_up_node => 'S1');
 SELECT retail.place_order('app', 'N4', '[{"sku": "A3", "qty": 1}]', '{"region": "R1"}');
 SELECT retail.cancel_order('app', 'N4', cancel_no => 'C4');
-SELECT retail.record_sale('shop', 'T1', 'S1', '[{"sku": "A1", "qty": 1}]');
+SELECT retail.record_sale('shop', 'T1', 'S1', '[{"sku": "A1", "qty": 1}]', member_id => 1);
 SELECT retail.hold_stock('H1', 'app', '[{"sku": "A2", "node": "W2", "qty": 5}]', NULL);
 SELECT retail.transfer_out('X1', 'W3', 'W2', '[{"sku": "A3", "qty": 10}]');
 SELECT retail.count_stock('K1', 'W3', '[{"sku": "A2", "qty": 98}]');
@@ -63,6 +63,7 @@ CREATE TABLE public.extra (order_id bigint PRIMARY KEY REFERENCES retail.sales_o
 INSERT INTO public.extra SELECT order_id, 'mine' FROM retail.sales_order;
 CREATE MATERIALIZED VIEW public.by_day AS SELECT channel, orders FROM retail_bi.order_daily;
 });
+make_members($source, 'shop');
 integrity_ok($source, 'shop', 'check_integrity() finds nothing in the original');
 my $rows = fingerprint($source, 'shop');
 my %count = map { (split /\|/)[ 0, 1 ] } split /\n/, $rows;
@@ -145,7 +146,7 @@ sub drop_and_create
 	my $before = fingerprint($node, 'shop');
 	$node->safe_psql('shop', 'DROP EXTENSION pg_retail');
 	is(fingerprint($node, 'shop'), $before, 'DROP EXTENSION keeps every row');
-	is($node->safe_psql('shop', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'retail'::regnamespace AND proname NOT IN ('catalog_changed', 'safety_stock_changed', 'safety_stock_emptied')}), '0', 'and no function of ours');
+	is($node->safe_psql('shop', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'retail'::regnamespace AND proname NOT IN ('catalog_changed', 'member_settings_changed', 'safety_stock_changed', 'safety_stock_emptied')}), '0', 'and no function of ours');
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_retail worker'}), 'the worker leaves');
 	is($node->safe_psql('shop', q{WITH u AS (UPDATE retail.node SET name = name RETURNING 1) SELECT count(*) > 0 FROM u}), 't', 'the tables can be changed without it');
 	is($node->safe_psql('shop', q{SELECT count(*) > 0 FROM retail_bi.order_daily}), 't', 'the views answer without it');

@@ -27,7 +27,9 @@ SELECT retail.place_order('app', 'N3', '[{"sku": "A3", "qty": 1}]', fulfilment =
 SELECT retail.hold_stock('H1', 'app', '[{"sku": "A2", "node": "W2", "qty": 5}]', NULL);
 SELECT retail.transfer_out('X1', 'W3', 'W2', '[{"sku": "A3", "qty": 10}]');
 SELECT retail.adjust_stock('J1', 'W1', '[{"sku": "A1", "qty": -99}]', 'shrinkage');
+SELECT retail.record_sale('shop', 'T1', 'S1', '[{"sku": "A2", "qty": 1}]', member_id => 1);
 });
+make_members($primary, 'shop');
 
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
