@@ -576,6 +576,7 @@ ImproveByParcel(const Exact *exact, const Table *options, int node,
 			for (;; rest = (rest - 1) & others)
 			{
 				uint32_t set = rest | parcel;
+				/* Every layer has its arrays by now.  NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 				int64_t cost = before->cost[rest] + options->cost[parcel];
 				int64_t tie = before->tie[rest] + tie_step;
 
@@ -607,6 +608,7 @@ CopyLayers(const Exact *exact, const Layer *from, Layer *to)
 {
 	for (int i = 0; i <= exact->n_layers; i++)
 	{
+		/* MakeLayers() made both.  NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
 		memcpy(to[i].cost, from[i].cost, exact->n_sets * sizeof(int64_t));
 		memcpy(to[i].tie, from[i].tie, exact->n_sets * sizeof(int64_t));
 	}

@@ -96,7 +96,7 @@ Jaro(const char *a, int a_length, const char *b, int b_length)
 		if (used[j])
 			moved += b[j] != common[k++];
 	return ((double) n_common / a_length + (double) n_common / b_length +
-			(n_common - moved / 2) / (double) n_common) /
+			(double) (n_common - moved / 2) / n_common) /
 		3.0;
 }
 

@@ -202,7 +202,7 @@ MayJoin(Clusters *clusters, const Edge *edge, uint32_t a, uint32_t b)
 static void
 Join(Clusters *clusters, uint32_t a, uint32_t b)
 {
-	uint32_t next = clusters->next[a];
+	uint32_t next;
 
 	if (b < a)
 	{

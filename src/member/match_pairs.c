@@ -177,13 +177,13 @@ static MatchStatus
 SortPasses(Memory *memory, KeyWork *work, const MatchRun *run)
 {
 	Pairs *pairs = work->pairs;
-	uint64_t *scratch[MAX_PASSES];
-	MatchStatus status;
+	uint64_t *scratch[MAX_PASSES] = {NULL};
+	MatchStatus status = MATCH_OK;
 
 	work->scratch = scratch;
 	/* a task has TASK_PAIRS pairs, but the last; and a pair needs an entry for
 	 * every half of the square of a block */
-	for (int p = 0; p < pairs->n_passes; p++)
+	for (int p = 0; p < pairs->n_passes && status == MATCH_OK; p++)
 	{
 		PairPass *pass = &pairs->passes[p];
 		int64_t limit =
@@ -193,11 +193,13 @@ SortPasses(Memory *memory, KeyWork *work, const MatchRun *run)
 		pass->tasks = MemoryAlloc(memory, most, sizeof(int64_t));
 		scratch[p] = MemoryAlloc(memory, pass->n_entries + 1, sizeof(uint64_t));
 		if (pass->tasks == NULL || scratch[p] == NULL)
-			return MATCH_NO_MEMORY;
+			status = MATCH_NO_MEMORY;
 	}
-	status = MatchParallel(run, "block", pairs->n_passes, SortPass, work);
+	if (status == MATCH_OK)
+		status = MatchParallel(run, "block", pairs->n_passes, SortPass, work);
 	for (int p = 0; p < pairs->n_passes; p++)
 		MemoryDrop(memory, scratch[p]);
+	work->scratch = NULL;
 	return status;
 }
 

@@ -239,7 +239,8 @@ ReadRows(ProfileRun *run, RetailStatement *statement, const Datum *values,
 	options.params = makeParamList(statement->nargs);
 	for (int i = 0; i < statement->nargs; i++)
 	{
-		options.params->params[i].value = values[i];
+		/* Callers give as many as nargs.  NOLINTNEXTLINE(clang-analyzer-core.*) */
+		options.params->params[i].value = values ? values[i] : (Datum) 0;
 		options.params->params[i].isnull = false;
 		options.params->params[i].pflags = PARAM_FLAG_CONST;
 		options.params->params[i].ptype = statement->argtypes[i];

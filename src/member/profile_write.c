@@ -154,7 +154,7 @@ CompareTexts(const void *a, const void *b)
 static Datum
 ConsentDatum(const ProfileRun *run, const ProfilePerson *person)
 {
-	char *granted[MAX_CONSENTS];
+	char *granted[MAX_CONSENTS] = {NULL};
 	int n = 0;
 
 	for (int i = 0; i < run->n_consents; i++)
