@@ -75,7 +75,8 @@ typedef struct Pass
 	bool loose; /* too common for many records */
 } Pass;
 
-/* The numbers are kept in models: new passes go to the end. */
+/* The numbers are kept in models: new passes go to the end; the first is
+ * PASS_IDENTIFIER. */
 static const Pass passes[] = {
 	{"identifier", {PART_IDENTIFIER}, false},
 	{"name + birth date", {PART_NAME, PART_BIRTH}, false},

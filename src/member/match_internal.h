@@ -242,6 +242,7 @@ extern int FieldFrequency(int field);
 /* ---- blocking (match_block.c) ---- */
 
 #define MAX_PASSES 64
+#define PASS_IDENTIFIER 0 /* number of the pass of whole identifiers */
 /* Keys of one record in one pass. */
 #define MAX_PASS_KEYS 64
 

@@ -607,7 +607,8 @@ PassesOfPair(const Learner *learner, const Sample *sample)
 
 /*
  * Take the pass that finds most for its cost, until what is left is not worth
- * it.  With few records all that was tried is used.
+ * it.  With few records all that was tried is used.  That of whole identifiers
+ * is always used: they may come later, and verified ones merge at once.
  */
 static MatchStatus
 ChoosePasses(Learner *learner)
@@ -620,6 +621,7 @@ ChoosePasses(Learner *learner)
 	double *worth =
 		MemoryAlloc(&learner->memory, learner->n_samples + 1, sizeof(double));
 	bool taken[MAX_PASSES] = {false};
+	bool identifiers = false;
 	double total = 0.0;
 	double cost = 0.0;
 	int64_t n = 0;
@@ -677,6 +679,14 @@ ChoosePasses(Learner *learner)
 		for (int64_t i = 0; i < n; i++)
 			if (found[i] >> best & 1)
 				found[i] = 0;
+		identifiers |= core->passes[core->n_passes - 1] == PASS_IDENTIFIER;
+	}
+	if (!identifiers)
+	{
+		memmove(core->passes + 1, core->passes,
+				(size_t) core->n_passes * sizeof(core->passes[0]));
+		core->passes[0] = PASS_IDENTIFIER;
+		core->n_passes++;
 	}
 	return MATCH_OK;
 }

@@ -254,6 +254,27 @@ a_crowd_may_come_later(void **state)
 	CaseEnd(&c);
 }
 
+/*
+ * A model learned while nobody had an identifier finds those that come later.
+ */
+static void
+identifiers_may_come_later(void **state)
+{
+	Case c;
+
+	(void) state;
+	Crowd(35);
+	for (int i = 0; i < CROWD; i++)
+		people[i].phone[0] = people[i].card[0] = '\0';
+	Resolve(&c, 0, NULL, 0);
+	CaseDropRecords(&c);
+	strcpy(Extra(0)->phone, "+8613900000001");
+	strcpy(Extra(1)->phone, "+8613900000001");
+	assert_int_equal(CaseResolve(&c, people, CROWD + 2, NULL, 0), MATCH_OK);
+	assert_true(Together(&c, 1001, 1002));
+	CaseEnd(&c);
+}
+
 static void
 a_person_s_word_stands_above_all(void **state)
 {
@@ -377,6 +398,7 @@ main(void)
 		cmocka_unit_test(a_third_does_not_join_who_are_vetoed),
 		cmocka_unit_test(a_phone_of_a_crowd_proves_nothing),
 		cmocka_unit_test(a_crowd_may_come_later),
+		cmocka_unit_test(identifiers_may_come_later),
 		cmocka_unit_test(a_person_s_word_stands_above_all),
 		cmocka_unit_test(a_split_holds_for_the_whole_cluster),
 		cmocka_unit_test(a_deduplicated_source_has_a_person_once),
