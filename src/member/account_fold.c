@@ -137,6 +137,7 @@ FoldIdentifiers(Normaliser *normaliser, const AccountRow *account,
 {
 	int n = 0;
 
+	folded->stale = false;
 	for (int i = 0; i < account->n_identifiers && n < MATCH_MAX_IDENTIFIERS;
 		 i++)
 	{
@@ -160,6 +161,10 @@ FoldIdentifiers(Normaliser *normaliser, const AccountRow *account,
 				normaliser, from->kind, from->value.data, from->value.length,
 				account->country, folded->values[n], sizeof(folded->values[n]));
 
+			if (from->hashed || (value.flags & NORMALISE_EMPTY) ||
+				(int) value.length != from->value.length ||
+				memcmp(folded->values[n], from->value.data, value.length) != 0)
+				folded->stale = true;
 			if (value.flags & (NORMALISE_EMPTY | NORMALISE_BLOCKED))
 				continue;
 			to->data = folded->values[n];

@@ -29,6 +29,7 @@ typedef struct AccountIdentifier
 {
 	int32_t type; /* index into settings->types */
 	NormaliseKind kind;
+	bool hashed;	  /* only a hash of the value is to be stored */
 	bool stored_hash; /* the value is a hash already: compared as it is */
 	bool verified;
 	int32_t valid_from; /* MATCH_ALWAYS_FROM: -infinity */
@@ -53,6 +54,7 @@ typedef struct FoldedAccount
 {
 	MatchInput input;
 	MatchIdentifier identifiers[MATCH_MAX_IDENTIFIERS];
+	bool stale; /* one of them is not in the form in which it is stored */
 	NormalName name;
 	NormalDate birth_date;
 	char birth_text[16];

@@ -247,7 +247,8 @@ LoadIdentifiers(Online *online, Datum ids, Loading *loading, int n)
 		identifier->type = type;
 		identifier->kind = settings->types[type].kind;
 		SetAccountText(&identifier->value, i, 3);
-		identifier->stored_hash = settings->types[type].hashed &&
+		identifier->hashed = settings->types[type].hashed;
+		identifier->stored_hash = identifier->hashed &&
 			IsHash(identifier->value.data, identifier->value.length);
 		identifier->verified = RetailCellBool(i, 4);
 		identifier->valid_from = DayOrAlways(i, 5);

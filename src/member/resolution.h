@@ -62,6 +62,28 @@ extern void ResolutionLearnModel(Resolution *resolution);
 extern void ResolutionWrite(Resolution *resolution);
 extern void ResolutionWriteKeys(Resolution *resolution);
 
+/* A value that is not in the form in which it is stored. */
+typedef struct StaleIdentifier
+{
+	int64 account_id;
+	int type;			/* index into settings->types */
+	const char *value;	/* as it is */
+	const char *stored; /* as it shall be; "": not at all */
+} StaleIdentifier;
+
+typedef struct StaleIdentifiers
+{
+	StaleIdentifier *rows; /* in the context current at first */
+	int64 n;
+	int64 room;
+} StaleIdentifiers;
+
+extern char *StaleFold(const MemberType *type, const char *value, int length,
+					   const char *country);
+extern void StaleNote(StaleIdentifiers *stale, StaleIdentifier row);
+extern int64 StaleWrite(const StaleIdentifiers *stale,
+						const MemberSettings *settings, TimestampTz as_of);
+
 /* Row by row through a table of schema retail, as the snapshot sees it. */
 typedef struct ResolutionScan
 {

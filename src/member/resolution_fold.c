@@ -238,6 +238,7 @@ FoldAll(FoldPool *pool, FoldBatch *batch, Normaliser *normaliser,
 	for (int i = 0; i < batch->n; i++)
 	{
 		AccountFold(normaliser, &batch->rows[i], folded);
+		batch->stale[i] = folded->stale;
 		if (!KeepFolded(pool, batch, folded, &batch->inputs[i]))
 		{
 			batch->failed = true;

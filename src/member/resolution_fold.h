@@ -37,6 +37,7 @@ typedef struct FoldBatch
 	/* the result */
 	MatchInput inputs[FOLD_ROWS];
 	FoldArena *folded;
+	bool stale[FOLD_ROWS]; /* has identifiers in another form than stored */
 	bool failed; /* no memory */
 	/* the pool's */
 	int state;

@@ -29,6 +29,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "member/normalise_sql.h"
 #include "member/resolution_fold.h"
 
 /* Rows between looks at the clock and at interrupts. */
@@ -116,6 +117,7 @@ typedef struct Reader
 	int64 expected;
 	int64 n_crowded; /* accounts with too many identifiers */
 	int64 *crowded;
+	StaleIdentifiers stale;
 } Reader;
 
 enum
@@ -215,7 +217,8 @@ ReadIdentifier(Reader *reader, ResolutionScan *scan, int64 *owner,
 	identifier->value.data =
 		KeepValue(reader, VARDATA_ANY(value), identifier->value.length);
 	identifier->kind = settings->types[identifier->type].kind;
-	identifier->stored_hash = settings->types[identifier->type].hashed &&
+	identifier->hashed = settings->types[identifier->type].hashed;
+	identifier->stored_hash = identifier->hashed &&
 		IsHash(identifier->value.data, identifier->value.length);
 	identifier->verified =
 		DatumGetBool(ResolutionScanValue(scan, I_VERIFIED, &isnull));
@@ -512,6 +515,66 @@ NoteRecord(Resolution *resolution, int64 account_id)
 	resolution->ids[resolution->n_records++] = account_id;
 }
 
+/* Notes the identifiers of an account that are not stored in their form. */
+static void
+NoteStale(Reader *reader, const AccountRow *row)
+{
+	const MemberType *types = reader->resolution->settings->types;
+
+	for (int i = 0; i < row->n_identifiers; i++)
+	{
+		const AccountIdentifier *identifier = &row->identifiers[i];
+		const char *value = identifier->value.data;
+		MemoryContext old = MemoryContextSwitchTo(reader->row);
+		char *stored = StaleFold(&types[identifier->type], value,
+								 identifier->value.length, row->country);
+
+		MemoryContextSwitchTo(old);
+		if (stored)
+			StaleNote(&reader->stale,
+					  (StaleIdentifier){
+						  row->id, identifier->type, value,
+						  KeepValue(reader, stored, (int) strlen(stored))});
+		MemoryContextReset(reader->row);
+	}
+}
+
+static bool
+IsBlockedHash(const Reader *reader, int type, const char *hash)
+{
+	for (int i = 0; i < reader->n_blocked; i++)
+		if ((reader->blocked[i].type < 0 || reader->blocked[i].type == type) &&
+			FoldMatchesPattern(hash, strlen(hash), reader->blocked[i].pattern))
+			return true;
+	return false;
+}
+
+/* Compares by their hash what is to be stored as such: threads do not hash. */
+static void
+HashIdentifiers(const Reader *reader, MatchInput *input,
+				char hashes[MATCH_MAX_IDENTIFIERS][65])
+{
+	MatchIdentifier *identifiers = (MatchIdentifier *) input->identifiers;
+	int n = 0;
+
+	for (int i = 0; i < input->n_identifiers; i++)
+	{
+		MatchIdentifier identifier = identifiers[i];
+
+		if (reader->resolution->settings->types[identifier.type].hashed &&
+			!IsHash(identifier.data, (int) identifier.length))
+		{
+			RetailHashText(identifier.data, (int) identifier.length, hashes[n]);
+			if (IsBlockedHash(reader, identifier.type, hashes[n]))
+				continue;
+			identifier.data = hashes[n];
+			identifier.length = 64;
+		}
+		identifiers[n++] = identifier;
+	}
+	input->n_identifiers = n;
+}
+
 /* Hands the folded accounts of a batch to the matcher. */
 static void
 AddBatch(Reader *reader, FoldBatch *batch)
@@ -523,8 +586,16 @@ AddBatch(Reader *reader, FoldBatch *batch)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	for (int i = 0; i < batch->n; i++)
 	{
-		if (batch->rows[i].n_identifiers > MATCH_MAX_IDENTIFIERS)
+		char hashes[MATCH_MAX_IDENTIFIERS][65];
+		bool crowded = batch->rows[i].n_identifiers > MATCH_MAX_IDENTIFIERS;
+
+		if (crowded)
 			NoteCrowded(reader, batch->rows[i].id);
+		if (batch->stale[i] || crowded)
+		{
+			NoteStale(reader, &batch->rows[i]);
+			HashIdentifiers(reader, &batch->inputs[i], hashes);
+		}
 		ResolutionCheck(resolution,
 						MatchRecordsAdd(resolution->records, &batch->inputs[i]),
 						"add");
@@ -651,6 +722,9 @@ ResolutionReadAccounts(Resolution *resolution)
 	PG_END_ENSURE_ERROR_CLEANUP(StopFolding, PointerGetDatum(&reader));
 	StopFolding(0, PointerGetDatum(&reader));
 	TellCrowded(&reader);
+	ResolutionStep(resolution, "store identifiers");
+	resolution->exceptions +=
+		StaleWrite(&reader.stale, resolution->settings, resolution->as_of);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
 }
