@@ -32,7 +32,12 @@ load_people() {
 		CREATE TABLE bench.truth (account_id bigint, person bigint);
 		INSERT INTO retail.member_source (source_id, code, name, priority) VALUES (1, 'online', '网店', 10), (2, 'store', '门店', 20) ON CONFLICT DO NOTHING;
 		\copy retail.account (account_id, source_id, external_id, full_name, birth_date, gender, address, city, region, postcode) FROM '$folder/account.tsv'
-		\copy retail.identifier (account_id, type, value, verified, last_used_at) FROM '$folder/identifier.tsv'
+		-- In the form in which they are stored: a resolution brings others to it, once, before they are looked up.
+		CREATE UNLOGGED TABLE bench.identifier (account_id bigint, type text, value text, verified boolean, last_used_at timestamptz);
+		\copy bench.identifier FROM '$folder/identifier.tsv'
+		INSERT INTO retail.identifier (account_id, type, value, verified, last_used_at)
+			SELECT i.account_id, i.type, f.value, i.verified, i.last_used_at FROM bench.identifier i, LATERAL (SELECT retail.normalise_identifier(i.type, i.value) AS value OFFSET 0) f WHERE f.value IS NOT NULL ON CONFLICT DO NOTHING;
+		DROP TABLE bench.identifier;
 		\copy bench.truth FROM '$folder/truth.tsv'
 		SELECT setval('retail.account_account_id_seq', $n) \g /dev/null
 		VACUUM ANALYZE retail.account, retail.identifier, bench.truth;

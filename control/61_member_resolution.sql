@@ -49,6 +49,7 @@ BEGIN
 		RETURN format('%s accounts are new or changed: %s accounts merged, %s split', cardinality(fresh), done.merged, done.split);
 	END IF;
 	SELECT * INTO done FROM retail.resolve_accounts(as_of, learn, coalesce(make_keys, learn OR known.keyed_through = 0 OR fresh <> '{}'));
+	UPDATE retail.account_exception x SET resolved_at = as_of WHERE x.error = 'too many accounts may be one person' AND x.resolved_at IS NULL;
 	IF done.keys > 0 THEN		-- what block_identifier() had asked for is done
 		UPDATE retail.account a SET keyed_model = NULL WHERE a.keyed_model = -1;
 	END IF;

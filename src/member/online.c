@@ -18,6 +18,7 @@
  */
 #include "member/online.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -198,6 +199,35 @@ Resolve(Online *online)
 			online->nodes[i].person = online->result->persons[online->rows[i]];
 }
 
+/* Tells that the component is too large, unless that is told of it already. */
+static void
+TellTooLarge(Online *online)
+{
+	static RetailStatement statement = {
+		"INSERT INTO retail.account_exception (source_id, external_id, account_id, sqlstate, error, detail, hint, raised_at)"
+		" SELECT a.source_id, a.external_id, a.account_id, '54000', 'too many accounts may be one person', format('%s or more hang together.', $3),"
+		" 'Its links stay as they are until the next run_resolution(). See retail.member_alarms for what they share, and block it.', $4"
+		" FROM retail.account a WHERE a.account_id = $1 AND NOT EXISTS (SELECT FROM retail.account_exception e"
+		" WHERE e.account_id = ANY ($2) AND e.error = 'too many accounts may be one person' AND e.resolved_at IS NULL)",
+		4,
+		{INT8OID, INT8ARRAYOID, INT4OID, TIMESTAMPTZOID},
+		NULL,
+		false};
+	int64 *ids = palloc(sizeof(int64) * online->n);
+	int n = 0;
+	Datum values[4];
+
+	for (int i = 0; i < online->n; i++)
+		if (online->nodes[i].reached)
+			ids[n++] = online->nodes[i].id;
+	values[0] = Int64GetDatum(online->account_id);
+	values[1] = RetailInt64Array(ids, n);
+	values[2] = Int32GetDatum(MOST_REACHED);
+	values[3] = TimestampTzGetDatum(online->as_of);
+	RetailExecute(&statement, values, NULL, false, SPI_OK_INSERT);
+	pfree(ids);
+}
+
 /* Begins a neighbourhood of nothing but the account. */
 void
 OnlineBegin(Online *online, const MemberModel *model, int64 account_id,
@@ -236,7 +266,11 @@ OnlineResolve(const MemberModel *model, int64 account_id, bool created,
 		Explore(online);
 	} while (!LockReached(online));
 	if (online->n_reached >= MOST_REACHED)
-		return; /* links stay as they are until the next batch */
+	{
+		/* Links stay as they are until the next batch. */
+		TellTooLarge(online);
+		return;
+	}
 	/* A set of one has no pairs. */
 	if (online->n > 1)
 	{

@@ -65,5 +65,30 @@ SELECT retail.run_resolution('2026-06-04', true, false, true) \g /dev/null
 SELECT is((SELECT count(*) FROM retail.identifier i WHERE i.account_id = :many AND i.value = retail.fold_identifier('device', i.value)), 40::bigint, 'all of them are stored in their form, also those that are not compared');
 SELECT is_empty('SELECT * FROM retail.check_integrity()', 'every invariant holds');
 SELECT is_empty($$SELECT FROM retail.identifier i WHERE i.value ~ '1949123|0571 |^ '$$, 'nothing is left as it came');
+-- ---- out of proportion -----------------------------------------------------------------------------------------
+
+SELECT is_empty($$SELECT * FROM retail.member_alarms WHERE kind <> 'values'$$, 'nobody shares too much');
+SELECT results_eq('SELECT * FROM retail.member_alarms', format($$VALUES ('values', %s::bigint, 'device', 40::bigint, 20)$$, :many), 'a person with more values than its type allows');
+UPDATE retail.identifier SET valid_to = '2026-06-01' WHERE account_id = :many AND value > 'DEV-120';
+SELECT is_empty('SELECT * FROM retail.member_alarms', '... counts those that are open');
+SELECT pg_temp.copy_in('app', 's' || i, (ARRAY['Anna Smith', 'Bruno Keller', 'Chen Guang', 'Dmitri Orlov', 'Emeka Obi', 'Fatima Zahra'])[i], '{"device=SHARED1"}', false) FROM generate_series(1, 6) i \g /dev/null
+SELECT retail.run_resolution('2026-06-05', true, false, true) \g /dev/null
+SELECT results_eq('SELECT kind, type, found, allowed FROM retail.member_alarms', $$VALUES ('shared', 'device', 6::bigint, 5)$$, 'a value that more people share than its type allows');
+SELECT retail.block_identifier('SHARED1', 'a demonstration device', 'device', '2026-06-05') \g /dev/null
+SELECT is_empty('SELECT * FROM retail.member_alarms', '... unless it is blocked');
+
+SELECT pg_temp.copy_in('app', 'c' || i, NULL, '{}') FROM generate_series(0, 1100) i \g /dev/null
+SELECT a.account_id AS hub FROM retail.account a WHERE a.external_id = 'c0' \gset
+INSERT INTO retail.match_constraint (account_a, account_b, kind, decided_at, actor) SELECT :hub, a.account_id, 'must_link', '2026-06-01', 'x' FROM retail.account a WHERE a.external_id ~ '^c[1-9]';
+SELECT is((SELECT retail.member_of(u.account_id) = u.account_id FROM retail.upsert_account('app', 'c0', 'Hub', as_of => '2026-06-06') u), true, 'more accounts than are resolved one by one are left as they are');
+SELECT retail.upsert_account('app', 'c' || i, 'Spoke', as_of => '2026-06-06') FROM generate_series(1, 3) i \g /dev/null
+SELECT is((SELECT string_agg(x.external_id || ': ' || x.detail, '; ') FROM retail.account_exception x WHERE x.sqlstate = '54000' AND x.resolved_at IS NULL AND x.error ~ 'one person'), 'c0: 1000 or more hang together.', '... and told of, once');
+SELECT results_eq('SELECT kind, member_id, found FROM retail.member_alarms', format($$VALUES ('component', %s::bigint, 1::bigint)$$, :hub), '... and an alarm');
+SELECT retail.put_match_settings(max_accounts => 5000) \g /dev/null
+SELECT retail.run_resolution('2026-06-07', true, false, true) \g /dev/null
+SELECT is_empty($$SELECT * FROM retail.member_alarms WHERE kind = 'component'$$, '... until a batch looks at them');
+SELECT raises_as('retail_store', '42501', 'SELECT * FROM retail.member_alarms');
+SELECT raises_as('retail_bi', '42501', 'SELECT * FROM retail.member_alarms');
+SELECT raises_as('retail_admin', 'no error', 'SELECT * FROM retail.member_alarms');
 SELECT * FROM finish();
 ROLLBACK;

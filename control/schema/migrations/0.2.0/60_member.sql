@@ -85,7 +85,7 @@ COMMENT ON COLUMN retail.identifier_type.normaliser IS 'How values are made comp
 COMMENT ON COLUMN retail.identifier_type.priority IS 'Which evidence is named first, and which identifier a person is shown by: the lower goes first.';
 COMMENT ON COLUMN retail.identifier_type.is_unique IS 'A person has one: different verified values never merge.';
 COMMENT ON COLUMN retail.identifier_type.merges IS 'Equal verified values merge at once, unless something vetoes.';
-COMMENT ON COLUMN retail.identifier_type.max_per_member IS 'How many values a person may have; more raise a size alarm. Null: no limit.';
+COMMENT ON COLUMN retail.identifier_type.max_per_member IS 'How many values a person may have; more are an alarm (member_alarms), and merge all the same. Null: no limit.';
 COMMENT ON COLUMN retail.identifier_type.max_members IS 'How many people may share a value before it proves nothing. Null: no limit.';
 COMMENT ON COLUMN retail.identifier_type.idle_days IS 'After so many days without use a value may belong to somebody else: it then needs a second agreeing field. Null: never reissued.';
 INSERT INTO retail.identifier_type (type, description, normaliser, priority, is_unique, merges, max_per_member, max_members, idle_days) VALUES
@@ -421,6 +421,31 @@ COMMENT ON COLUMN retail.member_erasure.reason IS 'Why: the request''s file numb
 INSERT INTO retail.task (name, function_name, run_every, description) VALUES
 	('erasures', 'run_erasures', interval '1 hour', 'Erases the addresses of people who were forgotten while an order was on its way.');
 
+-- Says how many, never a value.
+CREATE VIEW retail.member_alarms WITH (security_invoker = true) AS
+	WITH held AS (
+		SELECT coalesce(l.member_id, i.account_id) AS member_id, i.type, i.value, t.max_per_member, t.max_members
+		FROM retail.identifier i JOIN retail.identifier_type t USING (type) LEFT JOIN retail.member_link l ON l.account_id = i.account_id
+		WHERE i.valid_to = 'infinity' AND NOT EXISTS (SELECT FROM retail.blocked_identifier b WHERE (b.type IS NULL OR b.type = i.type) AND i.value LIKE b.pattern))
+	SELECT 'values' AS kind, h.member_id, h.type, count(DISTINCT h.value) AS found, h.max_per_member AS allowed
+		FROM held h WHERE h.max_per_member IS NOT NULL GROUP BY h.member_id, h.type, h.max_per_member HAVING count(DISTINCT h.value) > h.max_per_member
+	UNION ALL
+	SELECT 'shared', min(h.member_id), h.type, count(DISTINCT h.member_id), h.max_members
+		FROM held h WHERE h.max_members IS NOT NULL GROUP BY h.type, h.value, h.max_members HAVING count(DISTINCT h.member_id) > h.max_members
+	UNION ALL
+	SELECT 'size', coalesce(l.member_id, r.account_a), NULL, count(*), NULL
+		FROM retail.match_review r LEFT JOIN retail.member_link l ON l.account_id = r.account_a WHERE r.state = 'open' AND r.reason = 'size' GROUP BY 2
+	UNION ALL
+	SELECT 'component', coalesce(l.member_id, x.account_id), NULL, count(*), NULL
+		FROM retail.account_exception x LEFT JOIN retail.member_link l ON l.account_id = x.account_id
+		WHERE x.resolved_at IS NULL AND x.error = 'too many accounts may be one person' GROUP BY 2;
+COMMENT ON VIEW retail.member_alarms IS 'People and values that are out of proportion: for a person to look at, and to split, block or let be. Reads all identifiers.';
+COMMENT ON COLUMN retail.member_alarms.kind IS 'values: a person has more values of a type than it allows; shared: more people share a value than its type allows, so that it proves nothing; size: merges refused for the group would be too large; component: so many accounts hang together that upsert_account() leaves their links to the next run_resolution().';
+COMMENT ON COLUMN retail.member_alarms.member_id IS 'The person; of a shared value the one of the lowest number.';
+COMMENT ON COLUMN retail.member_alarms.type IS 'Type of the identifier; null: no matter of one.';
+COMMENT ON COLUMN retail.member_alarms.found IS 'Values of the person, people who share the value, merges refused, or alarms of the component.';
+COMMENT ON COLUMN retail.member_alarms.allowed IS 'What the type allows; null: no matter of one.';
+
 -- Backends keep the model and the settings beside it.  They are told by
 -- relcache invalidation of the changed table, on standbys too.
 CREATE FUNCTION retail.member_settings_changed() RETURNS trigger
@@ -453,7 +478,7 @@ BEGIN
 		EXECUTE format('GRANT SELECT ON retail.%I TO retail_admin, retail_app, retail_service', t);
 	END LOOP;
 END $$;
-GRANT SELECT ON retail.member, retail.match_setting, retail.member_source, retail.identifier_type, retail.blocked_identifier, retail.survivorship_rule TO retail_admin, retail_app, retail_service;
+GRANT SELECT ON retail.member, retail.member_alarms, retail.match_setting, retail.member_source, retail.identifier_type, retail.blocked_identifier, retail.survivorship_rule TO retail_admin, retail_app, retail_service;
 GRANT SELECT (model_id, state, learned_at, learned_from, keyed_through, summary, actor) ON retail.match_model TO retail_admin;
 CREATE POLICY account_load ON retail.account FOR INSERT TO retail_admin WITH CHECK (true);
 CREATE POLICY identifier_load ON retail.identifier FOR INSERT TO retail_admin WITH CHECK (true);
