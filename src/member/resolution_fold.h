@@ -38,7 +38,7 @@ typedef struct FoldBatch
 	MatchInput inputs[FOLD_ROWS];
 	FoldArena *folded;
 	bool stale[FOLD_ROWS]; /* has identifiers in another form than stored */
-	bool failed; /* no memory */
+	bool failed;		   /* no memory */
 	/* the pool's */
 	int state;
 	struct FoldBatch *next;

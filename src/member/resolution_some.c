@@ -35,14 +35,15 @@ StoreIdentifiers(Datum account_ids, TimestampTz as_of)
 	{
 		int type = MemberTypeIndex(settings, RetailCellText(i, 2));
 		char *value = RetailCellText(i, 3);
-		char *stored = type < 0 ? NULL
-								: StaleFold(&settings->types[type], value,
-											(int) strlen(value),
-											RetailCellText(i, 4));
+		char *stored = type < 0
+			? NULL
+			: StaleFold(&settings->types[type], value, (int) strlen(value),
+						RetailCellText(i, 4));
 
 		if (stored)
-			StaleNote(&stale, (StaleIdentifier){RetailCellInt64(i, 1, NULL),
-												type, value, stored});
+			StaleNote(&stale,
+					  (StaleIdentifier){RetailCellInt64(i, 1, NULL), type,
+										value, stored});
 	}
 	StaleWrite(&stale, settings, as_of);
 }
