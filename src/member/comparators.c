@@ -136,6 +136,12 @@ DamerauLevenshtein(const char *a, int a_length, const char *b, int b_length,
 		return far;
 	if (a_length == 0 || b_length == 0)
 		return Max(a_length, b_length);
+	/* what is left begins and ends with a difference */
+	if (limit == 1)
+		return (a_length == 1 && b_length == 1) ||
+				(a_length == 2 && b_length == 2 && a[0] == b[1] && a[1] == b[0])
+			? 1
+			: far;
 	for (int j = 0; j <= b_length; j++)
 		rows[0][j] = Min(j, far);
 	for (int i = 1; i <= a_length; i++)
@@ -304,13 +310,19 @@ Bits(uint32_t set)
 	return (int) (set * UINT32_C(0x01010101) >> 24);
 }
 
+static bool
+SameWord(const Word *a, const Word *b)
+{
+	return a->length == b->length && a->letters == b->letters &&
+		memcmp(a->text, b->text, (size_t) a->length) == 0;
+}
+
 static double
 WordSimilarity(const Word *a, const Word *b)
 {
 	double similarity;
 
-	if (a->length == b->length &&
-		memcmp(a->text, b->text, (size_t) a->length) == 0)
+	if (SameWord(a, b))
 		return 1.0;
 	if (a->number || b->number || a->length < 3 || b->length < 3)
 		return 0.0;
@@ -355,8 +367,9 @@ AlignWords(Word *a, int n_a, Word *b, int n_b, double *of_less)
 
 				if (b[j].used)
 					continue;
-				similarity = WordSimilarity(&a[i], &b[j]);
-				if (similarity > best && (turn > 0 || similarity == 1.0))
+				similarity = turn > 0 ? WordSimilarity(&a[i], &b[j])
+									  : SameWord(&a[i], &b[j]);
+				if (similarity > best)
 				{
 					best = similarity;
 					with = j;
@@ -417,7 +430,9 @@ AddressSimilarity(const char *a, int a_length, const char *b, int b_length)
 	/* words run together or torn apart */
 	a_length = Squeeze(a, a_length, a_squeezed);
 	b_length = Squeeze(b, b_length, b_squeezed);
-	limit = Max(a_length, b_length) / 4;
+	/* more edits than this say less than the words do */
+	limit = Min(Max(a_length, b_length) / 4,
+				(int) ((1.0 - similarity) * Max(a_length, b_length)) + 1);
 	distance =
 		DamerauLevenshtein(a_squeezed, a_length, b_squeezed, b_length, limit);
 	if (distance <= limit)

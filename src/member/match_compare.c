@@ -493,7 +493,8 @@ Unlike(const Values *values, uint32_t a, uint32_t b)
 }
 
 static int
-IdentifierLevel(const Values *values, MatchKind kind, uint32_t a, uint32_t b)
+IdentifierLevel(const Values *values, MatchKind kind, uint32_t a, uint32_t b,
+				bool *cheap)
 {
 	const char *text_a;
 	const char *text_b;
@@ -505,6 +506,13 @@ IdentifierLevel(const Values *values, MatchKind kind, uint32_t a, uint32_t b)
 	if ((kind == MATCH_KIND_PHONE || kind == MATCH_KIND_EMAIL) &&
 		Unlike(values, a, b))
 		return kind == MATCH_KIND_PHONE ? 4 : 5;
+	if (kind == MATCH_KIND_EXACT)
+		return 2;
+	if (cheap != NULL)
+	{
+		*cheap = false;
+		return 2;
+	}
 	text_a = values->text[a];
 	text_b = values->text[b];
 	n_a = values->length[a];
@@ -523,14 +531,17 @@ IdentifierLevel(const Values *values, MatchKind kind, uint32_t a, uint32_t b)
 }
 
 /*
- * One identifier of each record, types of the same field.
+ * One identifier of each record, types of the same field.  With pending only
+ * what is cheap.
  */
 static void
 CompareIdentifier(const MatchRecords *records, const Identifier *a,
-				  const Identifier *b, int field, Comparison *c)
+				  const Identifier *b, int field, Comparison *c,
+				  uint32_t *pending)
 {
 	const Values *values = &records->values[SET_IDENTIFIER];
 	const MatchType *type = &records->types[a->type];
+	bool cheap = true;
 	int level;
 
 	if (values->shared != NULL &&
@@ -538,11 +549,15 @@ CompareIdentifier(const MatchRecords *records, const Identifier *a,
 		return;
 	if (a->value == b->value && !SameTime(a, b, records->settings.idle_days))
 		return;
-	level = IdentifierLevel(values, type->kind, a->value, b->value);
+	level = IdentifierLevel(values, type->kind, a->value, b->value,
+							pending != NULL ? &cheap : NULL);
+	if (!cheap)
+		*pending |= FIELD_BIT(field);
 	if (c->level[field] == 0 || level < c->level[field])
 	{
 		c->level[field] = (uint8_t) level;
-		TakeRarity(c, field, values->rarity[0], a->value, b->value);
+		if (level == LEVEL_EXACT)
+			TakeRarity(c, field, values->rarity[0], a->value, b->value);
 	}
 	if (level == LEVEL_EXACT && a->verified && b->verified && type->unique &&
 		a->type == b->type)
@@ -584,9 +599,12 @@ Contradicts(const MatchRecords *records, const Identifier *a, int n_a,
 	return false;
 }
 
+/*
+ * The identifiers of some fields.
+ */
 static void
 CompareIdentifiers(const MatchRecords *records, const Row *a, const Row *b,
-				   Comparison *c)
+				   uint32_t fields, Comparison *c, uint32_t *pending)
 {
 	const Identifier *of_a = &records->identifiers[a->first_identifier];
 	const Identifier *of_b = &records->identifiers[b->first_identifier];
@@ -595,14 +613,15 @@ CompareIdentifiers(const MatchRecords *records, const Row *a, const Row *b,
 	{
 		int field = TypeField(records, of_a[i].type);
 
+		if (!(fields & FIELD_BIT(field)))
+			continue;
 		for (int j = 0; j < b->n_identifiers; j++)
 			if (of_a[i].type == of_b[j].type ||
 				((field == FIELD_PHONE || field == FIELD_EMAIL) &&
 				 TypeField(records, of_b[j].type) == field))
-				CompareIdentifier(records, &of_a[i], &of_b[j], field, c);
+				CompareIdentifier(records, &of_a[i], &of_b[j], field, c,
+								  pending);
 	}
-	c->contradiction =
-		Contradicts(records, of_a, a->n_identifiers, of_b, b->n_identifiers);
 }
 
 /* ---- places and other texts ---- */
@@ -665,49 +684,112 @@ TextLevel(const Values *values, uint32_t a, uint32_t b, bool is_short)
 		: 3;
 }
 
-static void
-CompareCell(const MatchRecords *records, const Row *a, const Row *b, int cell,
-			int set, int field, Comparison *c)
+static int
+CellField(int cell)
 {
-	const Values *values = &records->values[set];
+	static const int fields[] = {
+		[CELL_BIRTH] = FIELD_BIRTH,		  [CELL_ADDRESS] = FIELD_ADDRESS,
+		[CELL_POSTCODE] = FIELD_POSTCODE, [CELL_CITY] = FIELD_CITY,
+		[CELL_REGION] = FIELD_REGION,	  [CELL_ATTRIBUTE] = FIELD_ATTRIBUTE};
+
+	return cell < CELL_ATTRIBUTE ? fields[cell]
+								 : FIELD_ATTRIBUTE + cell - CELL_ATTRIBUTE;
+}
+
+static int
+CellSet(int cell)
+{
+	static const int sets[] = {
+		[CELL_BIRTH] = SET_BIRTH,		[CELL_ADDRESS] = SET_ADDRESS,
+		[CELL_POSTCODE] = SET_POSTCODE, [CELL_CITY] = SET_CITY,
+		[CELL_REGION] = SET_REGION,		[CELL_ATTRIBUTE] = SET_ATTRIBUTE};
+
+	return cell < CELL_ATTRIBUTE ? sets[cell]
+								 : SET_ATTRIBUTE + cell - CELL_ATTRIBUTE;
+}
+
+/*
+ * Values that are not equal.
+ */
+static int
+CellLevel(const Values *values, uint32_t a, uint32_t b, int field)
+{
+	switch (field)
+	{
+		case FIELD_ADDRESS:
+			return AddressLevel(values, a, b);
+		case FIELD_POSTCODE:
+			return PostcodeLevel(values, a, b);
+		default:
+			return TextLevel(values, a, b, field == FIELD_REGION);
+	}
+}
+
+/*
+ * Places and attributes: equal or not, and the rest pending.
+ */
+static void
+CompareCellCheap(const MatchRecords *records, const Row *a, const Row *b,
+				 int cell, Comparison *c, uint32_t *pending)
+{
+	const Values *values = &records->values[CellSet(cell)];
+	int field = CellField(cell);
 	uint32_t of_a = a->cell[cell];
 	uint32_t of_b = b->cell[cell];
-	int level;
 
 	if (of_a == 0 || of_b == 0)
 		return;
-	switch (field)
+	c->level[field] = LEVEL_EXACT + 1;
+	if (of_a == of_b)
 	{
-		case FIELD_BIRTH:
-			level = BirthLevel(values, of_a, of_b);
-			break;
-		case FIELD_ADDRESS:
-			level = AddressLevel(values, of_a, of_b);
-			break;
-		case FIELD_POSTCODE:
-			level = PostcodeLevel(values, of_a, of_b);
-			break;
-		default:
-			level = TextLevel(values, of_a, of_b, field == FIELD_REGION);
-			break;
+		c->level[field] = LEVEL_EXACT;
+		TakeRarity(c, field, values->rarity[0], of_a, of_b);
 	}
-	c->level[field] = (uint8_t) level;
-	TakeRarity(c, field, values->rarity[0], of_a, of_b);
+	else if (field == FIELD_ADDRESS && Unlike(values, of_a, of_b))
+		c->level[field] = 5;
+	else
+		*pending |= FIELD_BIT(field);
+}
+
+static void
+CompareBirth(const MatchRecords *records, const Row *a, const Row *b,
+			 Comparison *c)
+{
+	const Values *values = &records->values[SET_BIRTH];
+	uint32_t of_a = a->cell[CELL_BIRTH];
+	uint32_t of_b = b->cell[CELL_BIRTH];
+
+	c->level[FIELD_BIRTH] = (uint8_t) BirthLevel(values, of_a, of_b);
+	if (c->level[FIELD_BIRTH] == LEVEL_EXACT)
+		TakeRarity(c, FIELD_BIRTH, values->rarity[0], of_a, of_b);
+	c->birth_conflict = c->level[FIELD_BIRTH] >= DATE_SAME_YEAR;
 }
 
 void
-CompareRows(const MatchRecords *records, uint32_t rank_a, uint32_t rank_b,
-			CompareCache *cache, Comparison *c)
+CompareCheap(const MatchRecords *records, uint32_t rank_a, uint32_t rank_b,
+			 CompareCache *cache, Comparison *c, uint32_t *pending)
 {
 	const Row *a = &records->rows[rank_a];
 	const Row *b = &records->rows[rank_b];
 
+	*pending = 0;
 	memset(c, 0, sizeof(Comparison));
 	for (int i = 0; i < FIELDS; i++)
 		c->rarity[i] = NO_RARITY;
+	if (a->n_identifiers > 0 && b->n_identifiers > 0)
+	{
+		CompareIdentifiers(records, a, b, ~UINT32_C(0), c, pending);
+		for (int f = FIELD_PHONE; f <= FIELD_EXACT2; f++)
+			if (c->level[f] == LEVEL_EXACT)
+				*pending &= ~FIELD_BIT(f);
+		c->contradiction = Contradicts(
+			records, &records->identifiers[a->first_identifier],
+			a->n_identifiers, &records->identifiers[b->first_identifier],
+			b->n_identifiers);
+	}
 	if (records->values[SET_NAME].n > 1)
 		CompareNames(records, a, b, cache, c);
-	CompareCell(records, a, b, CELL_BIRTH, SET_BIRTH, FIELD_BIRTH, c);
+	CompareBirth(records, a, b, c);
 	if (a->cell[CELL_GENDER] != 0 && b->cell[CELL_GENDER] != 0)
 	{
 		bool equal = a->cell[CELL_GENDER] == b->cell[CELL_GENDER];
@@ -715,16 +797,44 @@ CompareRows(const MatchRecords *records, uint32_t rank_a, uint32_t rank_b,
 		c->level[FIELD_GENDER] = equal ? LEVEL_EXACT : 2;
 		c->gender_conflict = !equal;
 	}
-	c->birth_conflict = c->level[FIELD_BIRTH] >= DATE_SAME_YEAR;
-	if (a->n_identifiers > 0 && b->n_identifiers > 0)
-		CompareIdentifiers(records, a, b, c);
-	CompareCell(records, a, b, CELL_ADDRESS, SET_ADDRESS, FIELD_ADDRESS, c);
-	CompareCell(records, a, b, CELL_POSTCODE, SET_POSTCODE, FIELD_POSTCODE, c);
-	CompareCell(records, a, b, CELL_CITY, SET_CITY, FIELD_CITY, c);
-	CompareCell(records, a, b, CELL_REGION, SET_REGION, FIELD_REGION, c);
-	for (int i = 0; i < records->settings.n_attributes; i++)
-		CompareCell(records, a, b, CELL_ATTRIBUTE + i, SET_ATTRIBUTE + i,
-					FIELD_ATTRIBUTE + i, c);
+	for (int i = CELL_ADDRESS;
+		 i < CELL_ATTRIBUTE + records->settings.n_attributes; i++)
+		CompareCellCheap(records, a, b, i, c, pending);
+}
+
+void
+CompareRest(const MatchRecords *records, uint32_t rank_a, uint32_t rank_b,
+			uint32_t fields, Comparison *c)
+{
+	const Row *a = &records->rows[rank_a];
+	const Row *b = &records->rows[rank_b];
+	bool identifiers = false;
+
+	for (int f = FIELD_PHONE; f <= FIELD_EXACT2; f++)
+		if (fields & FIELD_BIT(f))
+		{
+			c->level[f] = 0;
+			identifiers = true;
+		}
+	if (identifiers)
+		CompareIdentifiers(records, a, b, fields, c, NULL);
+	for (int i = CELL_ADDRESS;
+		 i < CELL_ATTRIBUTE + records->settings.n_attributes; i++)
+		if (fields & FIELD_BIT(CellField(i)))
+			c->level[CellField(i)] =
+				(uint8_t) CellLevel(&records->values[CellSet(i)], a->cell[i],
+									b->cell[i], CellField(i));
+}
+
+void
+CompareRows(const MatchRecords *records, uint32_t a, uint32_t b,
+			CompareCache *cache, Comparison *c)
+{
+	uint32_t pending;
+
+	CompareCheap(records, a, b, cache, c, &pending);
+	if (pending != 0)
+		CompareRest(records, a, b, pending, c);
 }
 
 uint64_t

@@ -227,6 +227,17 @@ extern const char *LevelName(int field, int level);
 /* cache may be NULL; idle_days of the settings of the model or records. */
 extern void CompareRows(const MatchRecords *records, uint32_t a, uint32_t b,
 						CompareCache *cache, Comparison *comparison);
+/*
+ * The same in two steps: what is cheap first.  Fields of which only is known
+ * that they are not equal stand at some level and in *pending (bit a field)
+ * until CompareRest() has looked at those in fields.
+ */
+extern void
+CompareCheap(const MatchRecords *records, uint32_t a, uint32_t b,
+			 CompareCache *cache, Comparison *comparison, uint32_t *pending);
+extern void CompareRest(const MatchRecords *records, uint32_t a, uint32_t b,
+						uint32_t fields, Comparison *comparison);
+#define FIELD_BIT(field) (UINT32_C(1) << (field))
 extern uint64_t PackPattern(const Comparison *comparison);
 #define PATTERN_LEVEL(pattern, field) \
 	((int) ((pattern) >> ((field) *LEVEL_BITS) & 7))
@@ -338,6 +349,10 @@ struct MatchModel
 	float log_h[FIELDS][MAX_LEVELS];
 	float log_m_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
 	float log_u_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
+	/* the most that a level can say, whatever the parents: level 0 for any
+	 * but equality; and the greatest m of equality */
+	float log_most[FIELDS][MAX_LEVELS];
+	float log_most_m[FIELDS];
 	float log_prior;
 	float log_household;
 	float merge_weight;
@@ -361,6 +376,9 @@ extern void ExperienceLevels(int field, double *m, double *u);
 /* ---- score (match_score.c) ---- */
 
 extern double Weigh(const MatchModel *model, const Comparison *comparison);
+/* No weight is above this, whatever comes of the fields that are pending. */
+extern double WeighAtMost(const MatchModel *model, const Comparison *comparison,
+						  uint32_t pending);
 /* Band and rule of a pair; may change the weight. */
 extern MatchBand Judge(const MatchModel *model, const Comparison *comparison,
 					   double *weight, MatchRule *rule);

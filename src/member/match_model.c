@@ -62,6 +62,43 @@ Log2(double x)
 	return (float) log2(x < 1e-30 ? 1e-30 : x);
 }
 
+static float
+Most(float a, float b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Bounds of what a field can say, for pairs that need not be compared in full.
+ */
+static void
+DeriveBounds(MatchModel *model)
+{
+	for (int f = 0; f < FIELDS; f++)
+	{
+		const int *parents = FieldParents(f);
+		float *most = model->log_most[f];
+
+		model->log_most_m[f] = model->log_m[f][LEVEL_EXACT];
+		for (int l = 1; l < LevelCount(f); l++)
+		{
+			most[l] = model->log_m[f][l] - model->log_u[f][l];
+			for (int i = 0; parents[i] >= 0; i++)
+				for (int p = 1; p < LevelCount(parents[i]); p++)
+				{
+					float m = model->log_m_given[f][i][p][l];
+
+					most[l] = Most(most[l], m - model->log_u_given[f][i][p][l]);
+					if (l == LEVEL_EXACT)
+						model->log_most_m[f] = Most(model->log_most_m[f], m);
+				}
+			if (l > LEVEL_EXACT)
+				most[0] =
+					l == LEVEL_EXACT + 1 ? most[l] : Most(most[0], most[l]);
+		}
+	}
+}
+
 void
 ModelDerive(MatchModel *model)
 {
@@ -88,6 +125,7 @@ ModelDerive(MatchModel *model)
 		Log2(core->merge_probability) - Log2(1.0 - core->merge_probability);
 	model->review_weight =
 		Log2(core->review_probability) - Log2(1.0 - core->review_probability);
+	DeriveBounds(model);
 }
 
 int

@@ -33,6 +33,36 @@ typedef struct Resolver
 	MatchStatistics statistics;
 } Resolver;
 
+/*
+ * Compare two records, unless what is cheap to compare leaves no way to the
+ * review band.
+ */
+static bool
+CompareWorthy(Resolver *resolver, uint32_t a, uint32_t b, CompareCache *cache,
+			  Comparison *c)
+{
+	const MatchModel *model = resolver->model;
+	uint32_t dear = FIELD_BIT(FIELD_ADDRESS);
+	uint32_t pending;
+
+	CompareCheap(resolver->records, a, b, cache, c, &pending);
+	if (c->contradiction)
+		return false;
+	if (!c->shared_value &&
+		WeighAtMost(model, c, pending) < model->review_weight)
+		return false;
+	if (pending & ~dear)
+		CompareRest(resolver->records, a, b, pending & ~dear, c);
+	pending &= dear;
+	if (pending == 0)
+		return true;
+	if (!c->shared_value &&
+		WeighAtMost(model, c, pending) < model->review_weight)
+		return false;
+	CompareRest(resolver->records, a, b, pending, c);
+	return true;
+}
+
 static bool
 ScorePair(void *context, uint32_t a, uint32_t b, int pass, int worker,
 		  void *item)
@@ -45,7 +75,8 @@ ScorePair(void *context, uint32_t a, uint32_t b, int pass, int worker,
 	Edge *edge = item;
 
 	(void) pass;
-	CompareRows(resolver->records, a, b, resolver->caches[worker], &comparison);
+	if (!CompareWorthy(resolver, a, b, resolver->caches[worker], &comparison))
+		return false;
 	weight = Weigh(resolver->model, &comparison);
 	band = Judge(resolver->model, &comparison, &weight, &rule);
 	if (band == MATCH_BAND_LEAVE)

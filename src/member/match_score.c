@@ -122,6 +122,46 @@ Weigh(const MatchModel *model, const Comparison *c)
 	return one - AddLogs(two, household);
 }
 
+/*
+ * What a field says at most, when its level or its parents' may be pending.
+ */
+static double
+SaysAtMost(const MatchModel *model, const Comparison *c, int field,
+		   uint32_t pending)
+{
+	int level = c->level[field];
+	int number;
+	int parent = KnownParent(c, field, &number);
+	float m;
+	float u;
+
+	if (pending & FIELD_BIT(field))
+		return model->log_most[field][0];
+	if (parent >= 0 && pending & FIELD_BIT(parent))
+	{
+		float most = model->log_most[field][level];
+
+		if (level == LEVEL_EXACT && c->rarity[field] <= 0.0f &&
+			model->log_most_m[field] - c->rarity[field] > most)
+			most = model->log_most_m[field] - c->rarity[field];
+		return most;
+	}
+	LogMU(model, c, field, &m, &u);
+	return m - u;
+}
+
+double
+WeighAtMost(const MatchModel *model, const Comparison *c, uint32_t pending)
+{
+	/* sums of floats differ by their order */
+	double most = model->log_prior + 0.001;
+
+	for (int f = 0; f < FIELDS; f++)
+		if (c->level[f] != 0)
+			most += SaysAtMost(model, c, f, pending);
+	return most;
+}
+
 double
 WeightProbability(double weight)
 {
