@@ -56,27 +56,62 @@ InOrder(const char *a, int a_length, const char *b, int b_length)
 }
 
 /*
- * Jaro's similarity: common characters within half the longer length, and how
- * many of them are out of order.
+ * Where every character of a text stands; only the characters of both texts
+ * are set.
  */
-double
-Jaro(const char *a, int a_length, const char *b, int b_length)
+static void
+Places(const char *text, int length, const char *other, int other_length,
+	   uint64_t *places)
 {
-	char common[COMPARE_MAX];
-	bool used[COMPARE_MAX];
-	int n_common = 0;
-	int moved = 0;
-	int window;
+	for (int i = 0; i < other_length; i++)
+		places[(unsigned char) other[i]] = 0;
+	for (int i = 0; i < length; i++)
+		places[(unsigned char) text[i]] = 0;
+	for (int i = 0; i < length; i++)
+		places[(unsigned char) text[i]] |= UINT64_C(1) << i;
+}
 
-	a_length = Cut(a_length);
-	b_length = Cut(b_length);
-	if (a_length == b_length && memcmp(a, b, (size_t) a_length) == 0)
-		return a_length > 0 ? 1.0 : 0.0;
-	if (a_length == 0 || b_length == 0)
-		return 0.0;
-	if (!InOrder(a, a_length, b, b_length))
-		return Jaro(b, b_length, a, a_length);
-	window = Max(Max(a_length, b_length) / 2 - 1, 0);
+static uint64_t
+LowBits(int n)
+{
+	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+}
+
+/*
+ * Characters of a that b has within a window, each of b's used once, the first
+ * first.  For b of at most 64 characters.
+ */
+static int
+CommonShort(const char *a, int a_length, const char *b, int b_length,
+			int window, char *common, bool *used)
+{
+	uint64_t places[256];
+	uint64_t taken = 0;
+	int n_common = 0;
+
+	Places(b, b_length, a, a_length, places);
+	for (int i = 0; i < a_length; i++)
+	{
+		uint64_t here = places[(unsigned char) a[i]] & ~taken &
+			LowBits(i + window + 1) & ~LowBits(Max(i - window, 0));
+
+		if (here != 0)
+		{
+			taken |= here & (~here + 1);
+			common[n_common++] = a[i];
+		}
+	}
+	for (int j = 0; j < b_length; j++)
+		used[j] = taken >> j & 1;
+	return n_common;
+}
+
+static int
+CommonLong(const char *a, int a_length, const char *b, int b_length, int window,
+		   char *common, bool *used)
+{
+	int n_common = 0;
+
 	memset(used, 0, (size_t) b_length * sizeof(bool));
 	for (int i = 0; i < a_length; i++)
 	{
@@ -90,6 +125,34 @@ Jaro(const char *a, int a_length, const char *b, int b_length)
 				break;
 			}
 	}
+	return n_common;
+}
+
+/*
+ * Jaro's similarity: common characters within half the longer length, and how
+ * many of them are out of order.
+ */
+double
+Jaro(const char *a, int a_length, const char *b, int b_length)
+{
+	char common[COMPARE_MAX];
+	bool used[COMPARE_MAX];
+	int n_common;
+	int moved = 0;
+	int window;
+
+	a_length = Cut(a_length);
+	b_length = Cut(b_length);
+	if (a_length == b_length && memcmp(a, b, (size_t) a_length) == 0)
+		return a_length > 0 ? 1.0 : 0.0;
+	if (a_length == 0 || b_length == 0)
+		return 0.0;
+	if (!InOrder(a, a_length, b, b_length))
+		return Jaro(b, b_length, a, a_length);
+	window = Max(Max(a_length, b_length) / 2 - 1, 0);
+	n_common = b_length <= 64
+		? CommonShort(a, a_length, b, b_length, window, common, used)
+		: CommonLong(a, a_length, b, b_length, window, common, used);
 	if (n_common == 0)
 		return 0.0;
 	for (int j = 0, k = 0; k < n_common; j++)
@@ -110,6 +173,47 @@ JaroWinkler(const char *a, int a_length, const char *b, int b_length)
 		   a[prefix] == b[prefix])
 		prefix++;
 	return jaro + prefix * 0.1 * (1.0 - jaro);
+}
+
+/*
+ * Edit distance by columns of bits: Hyyro, "A bit-vector algorithm for
+ * computing Levenshtein and Damerau edit distances" (2003).  For a of 1 to 64
+ * characters.
+ */
+static int
+EditsShort(const char *a, int a_length, const char *b, int b_length, int limit)
+{
+	uint64_t places[256];
+	uint64_t last = UINT64_C(1) << (a_length - 1);
+	uint64_t up = ~UINT64_C(0);
+	uint64_t down = 0;
+	uint64_t diagonal = 0;
+	uint64_t before = 0;
+	int distance = a_length;
+
+	Places(a, a_length, b, b_length, places);
+	for (int j = 0; j < b_length; j++)
+	{
+		uint64_t equal = places[(unsigned char) b[j]];
+		uint64_t swapped = ((~diagonal & equal) << 1) & before;
+		uint64_t right;
+		uint64_t left;
+
+		diagonal = (((equal & up) + up) ^ up) | equal | down | swapped;
+		right = down | ~(diagonal | up);
+		left = diagonal & up;
+		distance += (right & last) != 0;
+		distance -= (left & last) != 0;
+		/* what is left of b takes away one each at most */
+		if (distance - (b_length - 1 - j) > limit)
+			return limit + 1;
+		right = right << 1 | 1;
+		left <<= 1;
+		up = left | ~(diagonal | right);
+		down = right & diagonal;
+		before = equal;
+	}
+	return distance;
 }
 
 /*
@@ -142,6 +246,10 @@ DamerauLevenshtein(const char *a, int a_length, const char *b, int b_length,
 				(a_length == 2 && b_length == 2 && a[0] == b[1] && a[1] == b[0])
 			? 1
 			: far;
+	if (a_length <= 64)
+		return EditsShort(a, a_length, b, b_length, limit);
+	if (b_length <= 64)
+		return EditsShort(b, b_length, a, a_length, limit);
 	for (int j = 0; j <= b_length; j++)
 		rows[0][j] = Min(j, far);
 	for (int i = 1; i <= a_length; i++)
@@ -317,6 +425,24 @@ SameWord(const Word *a, const Word *b)
 		memcmp(a->text, b->text, (size_t) a->length) == 0;
 }
 
+/*
+ * Can they be alike, by the letters that only one of them has?
+ */
+static bool
+CanBeAlike(const Word *a, const Word *b)
+{
+	int common = Min(a->length - Bits(a->letters & ~b->letters),
+					 b->length - Bits(b->letters & ~a->letters));
+	double jaro =
+		((double) common / a->length + (double) common / b->length + 1.0) / 3.0;
+	int prefix = 0;
+
+	while (prefix < 4 && prefix < a->length && prefix < b->length &&
+		   a->text[prefix] == b->text[prefix])
+		prefix++;
+	return jaro + prefix * 0.1 * (1.0 - jaro) > WORD_ALIKE - 0.001;
+}
+
 static double
 WordSimilarity(const Word *a, const Word *b)
 {
@@ -330,7 +456,8 @@ WordSimilarity(const Word *a, const Word *b)
 		return 0.0;
 	/* words that are alike have most letters in common */
 	if (2 * Bits(a->letters & b->letters) <
-		Min(Bits(a->letters), Bits(b->letters)))
+			Min(Bits(a->letters), Bits(b->letters)) ||
+		!CanBeAlike(a, b))
 		return 0.0;
 	similarity = JaroWinkler(a->text, a->length, b->text, b->length);
 	return similarity >= WORD_ALIKE ? similarity : 0.0;
@@ -396,28 +523,21 @@ Squeeze(const char *text, int length, char *squeezed)
 	return n;
 }
 
-double
-AddressSimilarity(const char *a, int a_length, const char *b, int b_length)
+/*
+ * By words; -1 when one has none.
+ */
+static double
+SimilarityOfWords(const char *a, int a_length, const char *b, int b_length)
 {
 	Word a_words[MAX_WORDS];
 	Word b_words[MAX_WORDS];
-	char a_squeezed[COMPARE_MAX];
-	char b_squeezed[COMPARE_MAX];
+	int n_a = SplitWords(a, a_length, a_words);
+	int n_b = SplitWords(b, b_length, b_words);
 	double similarity;
 	double of_less;
-	int n_a;
-	int n_b;
-	int limit;
-	int distance;
 
-	a_length = Cut(a_length);
-	b_length = Cut(b_length);
-	if (a_length == b_length && memcmp(a, b, (size_t) a_length) == 0)
-		return a_length > 0 ? 1.0 : 0.0;
-	n_a = SplitWords(a, a_length, a_words);
-	n_b = SplitWords(b, b_length, b_words);
 	if (n_a == 0 || n_b == 0)
-		return 0.0;
+		return -1.0;
 	if (n_a > n_b || (n_a == n_b && !InOrder(a, a_length, b, b_length)))
 		similarity = AlignWords(b_words, n_b, a_words, n_a, &of_less);
 	else
@@ -425,24 +545,82 @@ AddressSimilarity(const char *a, int a_length, const char *b, int b_length)
 	/* a part was left out on one side */
 	if (Min(n_a, n_b) >= 2 && 0.85 * of_less > similarity)
 		similarity = 0.85 * of_less;
-	if (similarity > 0.95)
-		return similarity;
-	/* words run together or torn apart */
-	a_length = Squeeze(a, a_length, a_squeezed);
-	b_length = Squeeze(b, b_length, b_squeezed);
-	/* more edits than this say less than the words do */
-	limit = Min(Max(a_length, b_length) / 4,
-				(int) ((1.0 - similarity) * Max(a_length, b_length)) + 1);
-	distance =
-		DamerauLevenshtein(a_squeezed, a_length, b_squeezed, b_length, limit);
-	if (distance <= limit)
-	{
-		double squeezed = 1.0 - (double) distance / Max(a_length, b_length);
-
-		if (squeezed > similarity)
-			similarity = squeezed;
-	}
 	return similarity;
+}
+
+/*
+ * Without the spaces: words run together or torn apart.  What is below the
+ * least that is of interest may come as 0.
+ */
+static double
+SimilarityOfSqueezed(const char *a, int a_length, const char *b, int b_length,
+					 double least)
+{
+	char a_squeezed[COMPARE_MAX];
+	char b_squeezed[COMPARE_MAX];
+	int16_t left[256] = {0};
+	int n_a = Squeeze(a, a_length, a_squeezed);
+	int n_b = Squeeze(b, b_length, b_squeezed);
+	int longer = Max(n_a, n_b);
+	int limit = Min(longer / 4, (int) ((1.0 - least) * longer) + 1);
+	int common = 0;
+	int distance;
+
+	/* characters that the other has not are edits */
+	for (int i = 0; i < n_a; i++)
+		left[(unsigned char) a_squeezed[i]]++;
+	for (int i = 0; i < n_b; i++)
+		common += left[(unsigned char) b_squeezed[i]]-- > 0;
+	if (longer - common > limit)
+		return 0.0;
+	distance = DamerauLevenshtein(a_squeezed, n_a, b_squeezed, n_b, limit);
+	return distance <= limit ? 1.0 - (double) distance / longer : 0.0;
+}
+
+double
+AddressSimilarity(const char *a, int a_length, const char *b, int b_length)
+{
+	double words;
+	double squeezed;
+
+	a_length = Cut(a_length);
+	b_length = Cut(b_length);
+	if (a_length == b_length && memcmp(a, b, (size_t) a_length) == 0)
+		return a_length > 0 ? 1.0 : 0.0;
+	words = SimilarityOfWords(a, a_length, b, b_length);
+	if (words < 0.0)
+		return 0.0;
+	if (words > 0.95)
+		return words;
+	squeezed = SimilarityOfSqueezed(a, a_length, b, b_length, words);
+	return squeezed > words ? squeezed : words;
+}
+
+static CompareAddressLevel
+AddressStep(double similarity)
+{
+	return similarity >= 0.85 ? ADDRESS_VERY_ALIKE
+		: similarity >= 0.65  ? ADDRESS_ALIKE
+		: similarity >= 0.4	  ? ADDRESS_IN_COMMON
+							  : ADDRESS_DIFFERENT;
+}
+
+CompareAddressLevel
+CompareAddresses(const char *a, int a_length, const char *b, int b_length)
+{
+	CompareAddressLevel of_words;
+	CompareAddressLevel of_squeezed;
+	double words;
+
+	a_length = Cut(a_length);
+	b_length = Cut(b_length);
+	words = SimilarityOfWords(a, a_length, b, b_length);
+	of_words = AddressStep(words);
+	if (words < 0.0 || of_words == ADDRESS_VERY_ALIKE)
+		return of_words;
+	of_squeezed = AddressStep(SimilarityOfSqueezed(
+		a, a_length, b, b_length, of_words == ADDRESS_ALIKE ? 0.85 : 0.65));
+	return of_squeezed < of_words ? of_squeezed : of_words;
 }
 
 int

@@ -67,6 +67,18 @@ extern CompareDateLevel CompareDates(CompareDate a, CompareDate b);
 extern double
 AddressSimilarity(const char *a, int a_length, const char *b, int b_length);
 
+/* The same as a step, of two that are not equal; faster. */
+typedef enum CompareAddressLevel
+{
+	ADDRESS_VERY_ALIKE = 2,
+	ADDRESS_ALIKE,
+	ADDRESS_IN_COMMON,
+	ADDRESS_DIFFERENT
+} CompareAddressLevel;
+
+extern CompareAddressLevel
+CompareAddresses(const char *a, int a_length, const char *b, int b_length);
+
 /* Bytes that both have at their end. */
 extern int
 CommonSuffix(const char *a, int a_length, const char *b, int b_length);

@@ -245,6 +245,12 @@ CacheKey(uint64_t kind, uint32_t a, uint32_t b)
 	return pair * 4 + kind;
 }
 
+static uint64_t
+CacheSlot(uint64_t key)
+{
+	return key * UINT64_C(0x9E3779B97F4A7C15) >> 49;
+}
+
 static int
 NameLevel(const Values *values, uint32_t a, uint32_t b, CompareCache *cache)
 {
@@ -261,7 +267,7 @@ NameLevel(const Values *values, uint32_t a, uint32_t b, CompareCache *cache)
 	key = CacheKey(1, a, b);
 	if (cache != NULL)
 	{
-		slot = key * UINT64_C(0x9E3779B97F4A7C15) >> 49;
+		slot = CacheSlot(key);
 		if (cache->pair[slot] == key)
 			return cache->level[slot];
 	}
@@ -629,20 +635,14 @@ CompareIdentifiers(const MatchRecords *records, const Row *a, const Row *b,
 static int
 AddressLevel(const Values *values, uint32_t a, uint32_t b)
 {
-	double similarity;
-
 	if (a == 0 || b == 0)
 		return 0;
 	if (a == b)
 		return LEVEL_EXACT;
 	if (Unlike(values, a, b))
-		return 5;
-	similarity = AddressSimilarity(values->text[a], values->length[a],
-								   values->text[b], values->length[b]);
-	return similarity >= 0.85 ? 2
-		: similarity >= 0.65  ? 3
-		: similarity >= 0.4	  ? 4
-							  : 5;
+		return ADDRESS_DIFFERENT;
+	return (int) CompareAddresses(values->text[a], values->length[a],
+								  values->text[b], values->length[b]);
 }
 
 static int
@@ -726,11 +726,33 @@ CellLevel(const Values *values, uint32_t a, uint32_t b, int field)
 }
 
 /*
- * Places and attributes: equal or not, and the rest pending.
+ * Cities are few, their pairs come again.
+ */
+static int
+CityLevel(const Values *values, uint32_t a, uint32_t b, CompareCache *cache)
+{
+	uint64_t key = CacheKey(2, a, b);
+	uint64_t slot = CacheSlot(key);
+	int level;
+
+	if (cache != NULL && cache->pair[slot] == key)
+		return cache->level[slot];
+	level = TextLevel(values, a, b, false);
+	if (cache != NULL)
+	{
+		cache->pair[slot] = key;
+		cache->level[slot] = (uint8_t) level;
+	}
+	return level;
+}
+
+/*
+ * Places and attributes: long texts that are not equal are pending.
  */
 static void
 CompareCellCheap(const MatchRecords *records, const Row *a, const Row *b,
-				 int cell, Comparison *c, uint32_t *pending)
+				 int cell, CompareCache *cache, Comparison *c,
+				 uint32_t *pending)
 {
 	const Values *values = &records->values[CellSet(cell)];
 	int field = CellField(cell);
@@ -746,7 +768,11 @@ CompareCellCheap(const MatchRecords *records, const Row *a, const Row *b,
 		TakeRarity(c, field, values->rarity[0], of_a, of_b);
 	}
 	else if (field == FIELD_ADDRESS && Unlike(values, of_a, of_b))
-		c->level[field] = 5;
+		c->level[field] = ADDRESS_DIFFERENT;
+	else if (field == FIELD_CITY)
+		c->level[field] = (uint8_t) CityLevel(values, of_a, of_b, cache);
+	else if (field == FIELD_POSTCODE || field == FIELD_REGION)
+		c->level[field] = (uint8_t) CellLevel(values, of_a, of_b, field);
 	else
 		*pending |= FIELD_BIT(field);
 }
@@ -799,7 +825,7 @@ CompareCheap(const MatchRecords *records, uint32_t rank_a, uint32_t rank_b,
 	}
 	for (int i = CELL_ADDRESS;
 		 i < CELL_ATTRIBUTE + records->settings.n_attributes; i++)
-		CompareCellCheap(records, a, b, i, c, pending);
+		CompareCellCheap(records, a, b, i, cache, c, pending);
 }
 
 void

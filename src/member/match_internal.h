@@ -349,10 +349,10 @@ struct MatchModel
 	float log_h[FIELDS][MAX_LEVELS];
 	float log_m_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
 	float log_u_given[FIELDS][MAX_PARENTS][MAX_LEVELS][MAX_LEVELS];
-	/* the most that a level can say, whatever the parents: level 0 for any
-	 * but equality; and the greatest m of equality */
-	float log_most[FIELDS][MAX_LEVELS];
-	float log_most_m[FIELDS];
+	/* the most that a field can say that is not equal: against two people, and
+	 * against two of a household */
+	float log_most[FIELDS];
+	float log_most_home[FIELDS];
 	float log_prior;
 	float log_household;
 	float merge_weight;

@@ -77,25 +77,24 @@ DeriveBounds(MatchModel *model)
 	for (int f = 0; f < FIELDS; f++)
 	{
 		const int *parents = FieldParents(f);
-		float *most = model->log_most[f];
+		float two = -1000.0f;
+		float home = -1000.0f;
 
-		model->log_most_m[f] = model->log_m[f][LEVEL_EXACT];
-		for (int l = 1; l < LevelCount(f); l++)
+		for (int l = LEVEL_EXACT + 1; l < LevelCount(f); l++)
 		{
-			most[l] = model->log_m[f][l] - model->log_u[f][l];
+			two = Most(two, model->log_m[f][l] - model->log_u[f][l]);
+			home = Most(home, model->log_m[f][l] - model->log_h[f][l]);
 			for (int i = 0; parents[i] >= 0; i++)
 				for (int p = 1; p < LevelCount(parents[i]); p++)
 				{
 					float m = model->log_m_given[f][i][p][l];
 
-					most[l] = Most(most[l], m - model->log_u_given[f][i][p][l]);
-					if (l == LEVEL_EXACT)
-						model->log_most_m[f] = Most(model->log_most_m[f], m);
+					two = Most(two, m - model->log_u_given[f][i][p][l]);
+					home = Most(home, m - model->log_h[f][l]);
 				}
-			if (l > LEVEL_EXACT)
-				most[0] =
-					l == LEVEL_EXACT + 1 ? most[l] : Most(most[0], most[l]);
 		}
+		model->log_most[f] = two;
+		model->log_most_home[f] = home;
 	}
 }
 

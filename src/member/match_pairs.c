@@ -26,6 +26,7 @@ typedef struct KeyWork
 {
 	Pairs *pairs;
 	int64_t *counts; /* [chunk * n_passes + pass]: then where to write */
+	uint64_t *some;	 /* by record, when sampled: passes it has keys of */
 	bool fill;
 	MatchStatus status;
 	uint64_t **scratch;
@@ -74,6 +75,8 @@ KeysOfRows(void *context, int64_t chunk, int worker)
 			uint32_t *of_pass = keys;
 			int n;
 
+			if (pairs->keys == NULL && work->fill && !(work->some[i] >> p & 1))
+				continue;
 			if (pairs->keys == NULL)
 				n = PassKeysOf(pairs->records, &parts, pass->pass, keys);
 			else
@@ -99,6 +102,8 @@ KeysOfRows(void *context, int64_t chunk, int worker)
 				if (work->fill)
 					pass->entries[counts[p]] =
 						(uint64_t) of_pass[k] << 32 | (uint64_t) i;
+				else if (work->some != NULL)
+					work->some[i] |= UINT64_C(1) << p;
 				counts[p]++;
 			}
 		}
@@ -233,6 +238,12 @@ PairsOpen(Memory *memory, Pairs *pairs, const MatchRun *run)
 		if (pairs->keys == NULL)
 			return MATCH_NO_MEMORY;
 	}
+	else
+	{
+		work.some = MemoryZeroed(memory, records->n + 1, sizeof(uint64_t));
+		if (work.some == NULL)
+			return MATCH_NO_MEMORY;
+	}
 	work.counts =
 		MemoryZeroed(memory, n_chunks * pairs->n_passes + 1, sizeof(int64_t));
 	if (work.counts == NULL)
@@ -244,6 +255,7 @@ PairsOpen(Memory *memory, Pairs *pairs, const MatchRun *run)
 	if (status == MATCH_OK)
 		status = MatchParallel(run, "keys", n_chunks, KeysOfRows, &work);
 	MemoryDrop(memory, work.counts);
+	MemoryDrop(memory, work.some);
 	if (status == MATCH_OK)
 		status = SortPasses(memory, &work, run);
 	return status;
@@ -379,6 +391,43 @@ VisitBlock(Visit *visit, int64_t task, int p, const uint64_t *block,
 		}
 }
 
+/*
+ * Ask for what comparing the records of blocks to come will read: they are
+ * anywhere in memory.
+ */
+#define AHEAD_ROW 48
+#define AHEAD_VALUE 24
+
+static void
+LookAhead(const Pairs *pairs, const uint64_t *entries, int64_t at, int64_t end,
+		  bool values)
+{
+#ifdef __GNUC__
+	const MatchRecords *records = pairs->records;
+	uint32_t rank = (uint32_t) entries[at];
+	const Row *row = &records->rows[rank];
+
+	/* alone in its block */
+	if (at + 1 < end && entries[at + 1] >> 32 != entries[at] >> 32 && at > 0 &&
+		entries[at - 1] >> 32 != entries[at] >> 32)
+		return;
+	if (values)
+	{
+		const uint64_t *neighbours = records->values[SET_ADDRESS].neighbours;
+
+		__builtin_prefetch(&records->identifiers[row->first_identifier]);
+		if (neighbours != NULL)
+			__builtin_prefetch(&neighbours[row->cell[CELL_ADDRESS]]);
+		return;
+	}
+	__builtin_prefetch(row);
+	if (pairs->keys != NULL)
+		__builtin_prefetch(&pairs->keys[(int64_t) rank * pairs->n_slots]);
+#else
+	(void) pairs, (void) entries, (void) at, (void) end, (void) values;
+#endif
+}
+
 static void
 VisitTask(void *context, int64_t task, int worker)
 {
@@ -386,6 +435,8 @@ VisitTask(void *context, int64_t task, int worker)
 	Pairs *pairs = visit->pairs;
 	int p = visit->pass[task];
 	const uint64_t *entries = pairs->passes[p].entries;
+	int64_t row = visit->from[task];
+	int64_t value = row;
 
 	visit->n_items[task] = 0;
 	visit->n_visited[task] = 0;
@@ -393,6 +444,10 @@ VisitTask(void *context, int64_t task, int worker)
 	{
 		int64_t end = i + 1;
 
+		for (; row < i + AHEAD_ROW && row < visit->to[task]; row++)
+			LookAhead(pairs, entries, row, visit->to[task], false);
+		for (; value < i + AHEAD_VALUE && value < visit->to[task]; value++)
+			LookAhead(pairs, entries, value, visit->to[task], true);
 		while (end < visit->to[task] && entries[end] >> 32 == entries[i] >> 32)
 			end++;
 		if (end - i > 1 && end - i <= pairs->block_limit)

@@ -123,43 +123,71 @@ Weigh(const MatchModel *model, const Comparison *c)
 }
 
 /*
- * What a field says at most, when its level or its parents' may be pending.
+ * Add what a field says at most, against two people and against two of a
+ * household.
  */
-static double
-SaysAtMost(const MatchModel *model, const Comparison *c, int field,
-		   uint32_t pending)
+static void
+AddAtMost(const MatchModel *model, const Comparison *c, int field, bool pending,
+		  double *two, double *home)
 {
-	int level = c->level[field];
-	int number;
-	int parent = KnownParent(c, field, &number);
 	float m;
 	float u;
 
-	if (pending & FIELD_BIT(field))
-		return model->log_most[field][0];
-	if (parent >= 0 && pending & FIELD_BIT(parent))
+	if (c->level[field] == 0)
+		return;
+	if (pending)
 	{
-		float most = model->log_most[field][level];
-
-		if (level == LEVEL_EXACT && c->rarity[field] <= 0.0f &&
-			model->log_most_m[field] - c->rarity[field] > most)
-			most = model->log_most_m[field] - c->rarity[field];
-		return most;
+		*two += model->log_most[field];
+		*home += IsHouseholdField(field) ? model->log_most_home[field]
+										 : model->log_most[field];
+		return;
 	}
 	LogMU(model, c, field, &m, &u);
-	return m - u;
+	*two += m - u;
+	*home += m -
+		(IsHouseholdField(field) ? model->log_h[field][c->level[field]] : u);
+}
+
+/*
+ * Address and what depends on it: every level that an address can have.
+ */
+static double
+PlacesAtMost(const MatchModel *model, const Comparison *c, double two,
+			 double home)
+{
+	Comparison place = *c;
+	double most = -1000.0;
+
+	for (int l = LEVEL_EXACT + 1; l < LevelCount(FIELD_ADDRESS); l++)
+	{
+		double of_two = two;
+		double of_home = home;
+
+		place.level[FIELD_ADDRESS] = (uint8_t) l;
+		for (int f = FIELD_ADDRESS; f <= FIELD_REGION; f++)
+			AddAtMost(model, &place, f, false, &of_two, &of_home);
+		if (of_home < of_two)
+			of_two = of_home;
+		if (of_two > most)
+			most = of_two;
+	}
+	return most;
 }
 
 double
 WeighAtMost(const MatchModel *model, const Comparison *c, uint32_t pending)
 {
+	bool address = (pending & FIELD_BIT(FIELD_ADDRESS)) != 0;
 	/* sums of floats differ by their order */
-	double most = model->log_prior + 0.001;
+	double two = model->log_prior + 0.001;
+	double home = two - model->log_household;
 
 	for (int f = 0; f < FIELDS; f++)
-		if (c->level[f] != 0)
-			most += SaysAtMost(model, c, f, pending);
-	return most;
+		if (!address || f < FIELD_ADDRESS || f > FIELD_REGION)
+			AddAtMost(model, c, f, (pending & FIELD_BIT(f)) != 0, &two, &home);
+	if (address)
+		return PlacesAtMost(model, c, two, home);
+	return home < two ? home : two;
 }
 
 double

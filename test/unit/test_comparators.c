@@ -105,10 +105,13 @@ edits_are_counted_to_the_limit(void **state)
 	assert_int_equal(Edits("a", "b", 0), 1);
 }
 
+/* Beyond the 64 characters that are compared by bits. */
+#define LONGEST 80
+
 static int
 SlowEdits(const char *a, int n_a, const char *b, int n_b)
 {
-	int d[16][16];
+	static int d[LONGEST + 1][LONGEST + 1];
 
 	for (int i = 0; i <= n_a; i++)
 		for (int j = 0; j <= n_b; j++)
@@ -157,6 +160,144 @@ edits_are_those_of_the_whole_table(void **state)
 		assert_int_equal(DamerauLevenshtein(a, n_a, b, n_b, limit),
 						 slow > limit ? limit + 1 : slow);
 	}
+}
+
+/*
+ * Another text with some edits.
+ */
+static int
+Edited(const char *text, int n, char *edited, int edits, const char *letters)
+{
+	memcpy(edited, text, (size_t) n);
+	for (int i = 0; i < edits && n > 1; i++)
+	{
+		int at = (int) Random(0, n - 2);
+		char swap = edited[at];
+
+		switch (Random(0, 2))
+		{
+			case 0:
+				edited[at] = letters[Random(0, (int64_t) strlen(letters) - 1)];
+				break;
+			case 1:
+				edited[at] = edited[at + 1];
+				edited[at + 1] = swap;
+				break;
+			default:
+				memmove(edited + at, edited + at + 1, (size_t) (n - at - 1));
+				n--;
+				break;
+		}
+	}
+	return n;
+}
+
+static void
+edits_of_long_texts_are_those_of_the_whole_table(void **state)
+{
+	char a[LONGEST];
+	char b[LONGEST];
+	int within = 0;
+
+	(void) state;
+	SeedRandom(3);
+	for (int i = 0; i < 4000; i++)
+	{
+		int n_a = RandomText(a, LONGEST, "abcdef");
+		int n_b = Edited(a, n_a, b, (int) Random(0, 6), "abcdef");
+		int limit = (int) Random(0, 6);
+		int slow = SlowEdits(a, n_a, b, n_b);
+
+		within += slow <= limit;
+		assert_int_equal(DamerauLevenshtein(a, n_a, b, n_b, limit),
+						 slow > limit ? limit + 1 : slow);
+	}
+	assert_true(within > 500 && within < 3500);
+}
+
+static double
+SlowJaro(const char *a, int n_a, const char *b, int n_b)
+{
+	bool used_a[LONGEST] = {false};
+	bool used_b[LONGEST] = {false};
+	int window = (n_a > n_b ? n_a : n_b) / 2 - 1;
+	int common = 0;
+	int moved = 0;
+
+	if (window < 0)
+		window = 0;
+	for (int i = 0; i < n_a; i++)
+		for (int j = 0; j < n_b; j++)
+			if (!used_b[j] && a[i] == b[j] && j - i <= window &&
+				i - j <= window)
+			{
+				used_a[i] = used_b[j] = true;
+				common++;
+				break;
+			}
+	if (common == 0)
+		return 0.0;
+	for (int i = 0, j = 0; i < n_a; i++)
+	{
+		if (!used_a[i])
+			continue;
+		while (!used_b[j])
+			j++;
+		moved += a[i] != b[j++];
+	}
+	return ((double) common / n_a + (double) common / n_b +
+			(common - moved / 2) / (double) common) /
+		3.0;
+}
+
+static void
+jaro_is_that_of_the_definition(void **state)
+{
+	char a[LONGEST];
+	char b[LONGEST];
+
+	(void) state;
+	SeedRandom(4);
+	for (int i = 0; i < CASES; i++)
+	{
+		int most = i % 2 ? 12 : LONGEST;
+		int n_a = RandomText(a, most, "abcde");
+		int n_b = RandomText(b, most, "abcde");
+		bool first = n_a != n_b ? n_a < n_b : memcmp(a, b, (size_t) n_a) <= 0;
+
+		if (n_a == 0 || n_b == 0)
+			continue;
+		Near(Jaro(a, n_a, b, n_b),
+			 first ? SlowJaro(a, n_a, b, n_b) : SlowJaro(b, n_b, a, n_a));
+	}
+}
+
+static void
+steps_of_addresses_are_those_of_their_similarity(void **state)
+{
+	char a[48];
+	char b[48];
+	int seen[ADDRESS_DIFFERENT + 1] = {0};
+
+	(void) state;
+	SeedRandom(5);
+	for (int i = 0; i < CASES; i++)
+	{
+		int n_a = RandomText(a, 48, "abcdefghi 12 ");
+		int n_b = Edited(a, n_a, b, (int) Random(0, 14), "abcdefghi 12 ");
+		double similarity = AddressSimilarity(a, n_a, b, n_b);
+		int step = similarity >= 0.85 ? ADDRESS_VERY_ALIKE
+			: similarity >= 0.65	  ? ADDRESS_ALIKE
+			: similarity >= 0.4		  ? ADDRESS_IN_COMMON
+									  : ADDRESS_DIFFERENT;
+
+		if (n_a == n_b && memcmp(a, b, (size_t) n_a) == 0)
+			continue;
+		assert_int_equal(CompareAddresses(a, n_a, b, n_b), step);
+		seen[step]++;
+	}
+	for (int step = ADDRESS_VERY_ALIKE; step <= ADDRESS_DIFFERENT; step++)
+		assert_true(seen[step] > 0);
 }
 
 static void
@@ -252,6 +393,9 @@ main(void)
 		cmocka_unit_test(jaro_winkler_has_the_published_values),
 		cmocka_unit_test(edits_are_counted_to_the_limit),
 		cmocka_unit_test(edits_are_those_of_the_whole_table),
+		cmocka_unit_test(edits_of_long_texts_are_those_of_the_whole_table),
+		cmocka_unit_test(jaro_is_that_of_the_definition),
+		cmocka_unit_test(steps_of_addresses_are_those_of_their_similarity),
 		cmocka_unit_test(similarities_are_symmetric_and_bounded),
 		cmocka_unit_test(dates_are_compared_by_what_people_get_wrong),
 		cmocka_unit_test(impossible_dates_are_none),

@@ -10,6 +10,7 @@
  *-------------------------------------------------------------------------
  */
 #include "match_case.h"
+#include "../../src/member/match_internal.h"
 
 #define CROWD 300
 
@@ -385,6 +386,51 @@ a_cluster_has_a_limit(void **state)
 	CaseEnd(&c);
 }
 
+/*
+ * What is left out early could not have come to review: the bound of a pair
+ * is no lower than its weight, at every step, and is of use.
+ */
+static void
+bounds_of_weights_are_bounds(void **state)
+{
+	Case c;
+	int hopeless = 0;
+	int pairs = 0;
+	int likely = 0;
+
+	(void) state;
+	Crowd(33);
+	CaseBegin(&c);
+	assert_int_equal(CaseResolve(&c, people, CROWD, NULL, 0), MATCH_OK);
+	for (uint32_t a = 0; a < CROWD; a++)
+		for (uint32_t b = a + 1; b < CROWD; b++)
+		{
+			uint32_t address = FIELD_BIT(FIELD_ADDRESS);
+			uint32_t pending;
+			Comparison whole;
+			Comparison step;
+			double weight;
+			double most;
+
+			CompareRows(c.records, a, b, NULL, &whole);
+			weight = Weigh(c.model, &whole);
+			CompareCheap(c.records, a, b, NULL, &step, &pending);
+			most = WeighAtMost(c.model, &step, pending);
+			assert_true(weight <= most);
+			CompareRest(c.records, a, b, pending & ~address, &step);
+			assert_true(weight <=
+						WeighAtMost(c.model, &step, pending & address));
+			CompareRest(c.records, a, b, pending & address, &step);
+			assert_int_equal(PackPattern(&step), PackPattern(&whole));
+			pairs++;
+			hopeless += most < c.model->review_weight;
+			likely += weight >= c.model->review_weight;
+		}
+	assert_true(likely > 0);
+	assert_true(hopeless > pairs / 2);
+	CaseEnd(&c);
+}
+
 int
 main(void)
 {
@@ -404,6 +450,7 @@ main(void)
 		cmocka_unit_test(a_deduplicated_source_has_a_person_once),
 		cmocka_unit_test(deduplicated_sources_are_recognised),
 		cmocka_unit_test(a_cluster_has_a_limit),
+		cmocka_unit_test(bounds_of_weights_are_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
