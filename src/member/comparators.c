@@ -264,6 +264,7 @@ DamerauLevenshtein(const char *a, int a_length, const char *b, int b_length,
 		row[from - 1] = from == 1 ? Min(i, far) : far;
 		for (int j = from; j <= to; j++)
 		{
+			/* Within the band all was computed.  NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 			int cost = last[j - 1] + (a[i - 1] != b[j - 1]);
 
 			/* beyond the band of the row above nothing was computed */
