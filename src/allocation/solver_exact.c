@@ -576,10 +576,10 @@ ImproveByParcel(const Exact *exact, const Table *options, int node,
 			for (;; rest = (rest - 1) & others)
 			{
 				uint32_t set = rest | parcel;
-				/* Every layer has its arrays by now.  NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 				int64_t cost = before->cost[rest] + options->cost[parcel];
 				int64_t tie = before->tie[rest] + tie_step;
 
+				/* Every layer has its arrays by now.  NOLINTBEGIN(clang-analyzer-core.NullDereference) */
 				if (before->cost[rest] < SOLVER_INFINITE &&
 					(cost < to[i].cost[set] ||
 					 (cost == to[i].cost[set] && tie < to[i].tie[set])))
@@ -590,6 +590,7 @@ ImproveByParcel(const Exact *exact, const Table *options, int node,
 						(uint16_t) parcel;
 					improved = true;
 				}
+				/* NOLINTEND(clang-analyzer-core.NullDereference) */
 				if (rest == 0)
 					break;
 			}

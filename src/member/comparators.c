@@ -74,6 +74,8 @@ Places(const char *text, int length, const char *other, int other_length,
 static uint64_t
 LowBits(int n)
 {
+	if (n <= 0)
+		return 0;
 	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
 }
 
@@ -139,6 +141,7 @@ Jaro(const char *a, int a_length, const char *b, int b_length)
 	bool used[COMPARE_MAX];
 	int n_common;
 	int moved = 0;
+	int transpositions;
 	int window;
 
 	a_length = Cut(a_length);
@@ -156,10 +159,12 @@ Jaro(const char *a, int a_length, const char *b, int b_length)
 	if (n_common == 0)
 		return 0.0;
 	for (int j = 0, k = 0; k < n_common; j++)
+		/* Both ways fill it.  NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch) */
 		if (used[j])
 			moved += b[j] != common[k++];
+	transpositions = moved / 2;
 	return ((double) n_common / a_length + (double) n_common / b_length +
-			(double) (n_common - moved / 2) / n_common) /
+			(double) (n_common - transpositions) / n_common) /
 		3.0;
 }
 
